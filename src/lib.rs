@@ -1,0 +1,3 @@
+//! secant
+#![allow(missing_docs)]
+pub mod tree;
