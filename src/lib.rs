@@ -1,3 +1,4 @@
 //! secant
 #![allow(missing_docs)]
+pub mod diff;
 pub mod tree;

@@ -1,0 +1,103 @@
+//! One coordinate of the base point: its value, domain, precision and step.
+
+/// What differences need to know of one coordinate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Axis {
+    /// Its value at the base point.
+    pub x: f64,
+    /// The least value it may take (−∞ without a bound).
+    pub lower: f64,
+    /// The greatest value it may take (+∞ without a bound).
+    pub upper: f64,
+    /// The step to take, positive.
+    pub step: f64,
+    /// Significand bits of the type the model gets it in: 53, 24 or 11.
+    pub bits: u32,
+}
+
+impl Axis {
+    /// The representable value next to `x + by` that lies within the bounds.
+    pub(super) fn displaced(&self, by: f64) -> f64 {
+        let value = round_to(self.x + by, self.bits);
+        if value > self.upper {
+            let down = round_to(self.upper, self.bits);
+            if down <= self.upper { down } else { neighbour(down, self.bits, -1.0) }
+        } else if value < self.lower {
+            let up = round_to(self.lower, self.bits);
+            if up >= self.lower { up } else { neighbour(up, self.bits, 1.0) }
+        } else {
+            value
+        }
+    }
+
+    /// How far it may go up and down.
+    pub(super) fn room(&self) -> (f64, f64) {
+        let greatest = match self.bits {
+            11 => 65504.0,
+            24 => f64::from(f32::MAX),
+            _ => f64::MAX,
+        };
+        (self.upper.min(greatest) - self.x, self.x - self.lower.max(-greatest))
+    }
+}
+
+/// `value` rounded to a significand of `bits` bits: 53 (float64), 24 (float32) or 11 (float16),
+/// subnormals included.
+pub fn round_to(value: f64, bits: u32) -> f64 {
+    match bits {
+        53.. => value,
+        24 => f64::from(value as f32),
+        _ => {
+            // float16: below 2^-14 the spacing stays 2^-24.
+            let exponent = value.abs().max(2f64.powi(-14)).log2().floor();
+            let spacing = (exponent + 1.0 - f64::from(bits)).exp2();
+            (value / spacing).round_ties_even() * spacing
+        }
+    }
+}
+
+/// The next representable value in the direction of `sign`.
+fn neighbour(value: f64, bits: u32, sign: f64) -> f64 {
+    let spacing = value.abs().max(2f64.powi(-14)) * 2f64.powi(1 - bits as i32);
+    match bits {
+        24 if sign > 0.0 => f64::from((value as f32).next_up()),
+        24 => f64::from((value as f32).next_down()),
+        _ => round_to(value + sign * spacing, bits),
+    }
+}
+
+/// The step for a coordinate whose model says nothing about it: the root of the precision at which
+/// truncation and rounding error balance, ε^(1/2) for first-order differences and ε^(1/3) for
+/// second-order ones, times max(|x|, `scale`); rounded to a power of two, so that x + h is exact
+/// wherever it can be and the division by h is too.
+///
+/// `bits` is the coarser of the precisions of the coordinate and of the outputs. The rule is that
+/// of Dennis and Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4.
+pub fn automatic_step(x: f64, scale: f64, bits: u32, order: u32) -> f64 {
+    let epsilon = 2f64.powi(1 - bits as i32);
+    let step = epsilon.powf(1.0 / f64::from(order + 1)) * x.abs().max(scale);
+    step.log2().round().exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_knows_half_precision() {
+        assert_eq!(round_to(1.0 + 2f64.powi(-11), 11), 1.0);
+        assert_eq!(round_to(1.0 + 3.0 * 2f64.powi(-12), 11), 1.0 + 2f64.powi(-10));
+        assert_eq!(round_to(2f64.powi(-25) * 1.5, 11), 2f64.powi(-24));
+        assert_eq!(round_to(0.1, 24), f64::from(0.1f32));
+    }
+
+    #[test]
+    fn a_bound_between_two_values_is_never_passed() {
+        // 0.1 is no float32, and the nearest one lies above it.
+        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, bits: 24 };
+        assert_eq!(axis.displaced(0.1), f64::from(0.1f32.next_down()));
+        assert_eq!(axis.displaced(-0.1), -f64::from(0.1f32.next_down()));
+        let half = Axis { bits: 11, ..axis };
+        assert!(half.displaced(0.1) <= 0.1 && half.displaced(0.1) > 0.0999);
+    }
+}

@@ -1,0 +1,26 @@
+//! Finite differences of f: Rⁿ → Rᵐ, asked for and not looped for.
+//!
+//! A [`Plan`] is made from the [`Axis`] of every coordinate; its scout, one point, is evaluated first
+//! and tells m. The [`Sweep`] that starts from there *asks* for rounds of displaced points, each
+//! split into [`Share`]s that carry the memory for their own results, and is *told* their
+//! outcomes in place. Shares touch disjoint memory, so any number of threads may work on them in any
+//! order and the result is the same, bit for bit.
+//!
+//! Not here: models, trees, threads. This room imports only `std` and `rand`.
+
+mod axis;
+mod direction;
+mod fold;
+mod plan;
+mod stencil;
+mod sweep;
+
+pub use axis::{Axis, automatic_step, round_to};
+pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
+pub use sweep::{NonFinite, Share, Sweep};
+
+/// A point near the base: the coordinates that differ, ascending, and their values.
+pub type Displacement = Vec<(usize, f64)>;
+
+#[cfg(test)]
+mod tests;
