@@ -44,6 +44,42 @@ pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize / 16)
 }
 
+/// Reads elements as real coordinates; see [`Array::read`].
+pub(crate) fn read_coordinates(dtype: DType, bytes: &[u8], out: &mut [f64]) {
+    fn widen<T: Pod>(bytes: &[u8], out: &mut [f64], f: impl Fn(T) -> f64) {
+        for (slot, &value) in out.iter_mut().zip(bytemuck::cast_slice::<u8, T>(bytes)) {
+            *slot = f(value);
+        }
+    }
+    match dtype {
+        DType::Float64 | DType::Complex128 => out.copy_from_slice(bytemuck::cast_slice(bytes)),
+        DType::Float32 | DType::Complex64 => widen::<f32>(bytes, out, f64::from),
+        DType::Float16 => widen::<f16>(bytes, out, f64::from),
+        DType::Int8 => widen::<i8>(bytes, out, f64::from),
+        DType::Int16 => widen::<i16>(bytes, out, f64::from),
+        DType::Int32 => widen::<i32>(bytes, out, f64::from),
+        DType::Int64 => widen::<i64>(bytes, out, |v| v as f64),
+        DType::Uint8 | DType::Bool => widen::<u8>(bytes, out, f64::from),
+        DType::Uint16 => widen::<u16>(bytes, out, f64::from),
+        DType::Uint32 => widen::<u32>(bytes, out, f64::from),
+        DType::Uint64 => widen::<u64>(bytes, out, |v| v as f64),
+    }
+}
+
+/// Sets one real coordinate in the bytes of floating or complex elements, rounding to their precision.
+///
+/// # Panics
+/// As [`Array::set`].
+#[inline]
+pub(crate) fn write_coordinate(bytes: &mut [u8], dtype: DType, coordinate: usize, value: f64) {
+    match dtype {
+        DType::Float64 | DType::Complex128 => bytemuck::cast_slice_mut::<u8, f64>(bytes)[coordinate] = value,
+        DType::Float32 | DType::Complex64 => bytemuck::cast_slice_mut::<u8, f32>(bytes)[coordinate] = value as f32,
+        DType::Float16 => bytemuck::cast_slice_mut::<u8, f16>(bytes)[coordinate] = f16::from_f64(value),
+        _ => panic!("cannot displace an element of dtype {dtype}"),
+    }
+}
+
 impl Array {
     /// An array of zeros.
     ///
@@ -152,27 +188,12 @@ impl Array {
     }
 
     /// Its real coordinates as float64, in order: complex elements give (re, im) pairs, booleans 0 or 1.
+    ///
+    /// # Panics
+    /// If `out` has not [`Array::coordinates`] slots.
     pub fn read(&self, out: &mut [f64]) {
-        fn widen<T: Pod>(bytes: &[u8], out: &mut [f64], f: impl Fn(T) -> f64) {
-            for (slot, &value) in out.iter_mut().zip(bytemuck::cast_slice::<u8, T>(bytes)) {
-                *slot = f(value);
-            }
-        }
         assert_eq!(out.len(), self.coordinates());
-        let bytes = self.bytes();
-        match self.dtype {
-            DType::Float64 | DType::Complex128 => out.copy_from_slice(bytemuck::cast_slice(bytes)),
-            DType::Float32 | DType::Complex64 => widen::<f32>(bytes, out, f64::from),
-            DType::Float16 => widen::<f16>(bytes, out, f64::from),
-            DType::Int8 => widen::<i8>(bytes, out, f64::from),
-            DType::Int16 => widen::<i16>(bytes, out, f64::from),
-            DType::Int32 => widen::<i32>(bytes, out, f64::from),
-            DType::Int64 => widen::<i64>(bytes, out, |v| v as f64),
-            DType::Uint8 | DType::Bool => widen::<u8>(bytes, out, f64::from),
-            DType::Uint16 => widen::<u16>(bytes, out, f64::from),
-            DType::Uint32 => widen::<u32>(bytes, out, f64::from),
-            DType::Uint64 => widen::<u64>(bytes, out, |v| v as f64),
-        }
+        read_coordinates(self.dtype, self.bytes(), out);
     }
 
     /// Its real coordinates as a new vector; see [`Array::read`].
@@ -188,15 +209,7 @@ impl Array {
     /// If `coordinate` is out of range, or the elements are not floating or complex.
     pub fn set(&mut self, coordinate: usize, value: f64) {
         let dtype = self.dtype;
-        let bytes = self.bytes_mut();
-        match dtype {
-            DType::Float64 | DType::Complex128 => bytemuck::cast_slice_mut::<u8, f64>(bytes)[coordinate] = value,
-            DType::Float32 | DType::Complex64 => {
-                bytemuck::cast_slice_mut::<u8, f32>(bytes)[coordinate] = value as f32;
-            }
-            DType::Float16 => bytemuck::cast_slice_mut::<u8, f16>(bytes)[coordinate] = f16::from_f64(value),
-            _ => panic!("cannot displace an element of dtype {dtype}"),
-        }
+        write_coordinate(self.bytes_mut(), dtype, coordinate, value);
     }
 
     /// An array of a floating or complex dtype from real coordinates, rounding to its precision.

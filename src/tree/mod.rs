@@ -9,6 +9,7 @@ mod layout;
 mod path;
 
 pub use array::{Array, Element};
+pub(crate) use array::{element_count, read_coordinates, write_coordinate};
 pub use dtype::{DType, Kind};
 pub use layout::{Absent, Layout, Mismatch, Span};
 pub use path::{Path, PathError, Pattern, PatternSegment, Segment};
@@ -80,6 +81,49 @@ impl<A> Tree<A> {
             Tree::Leaf(leaf) => Some(leaf),
             _ => None,
         }
+    }
+
+    /// Puts a subtree at `path`, making the structs, dictionaries and lists on the way. False if
+    /// something of another form is in the way, or a list would get a hole.
+    pub fn insert(&mut self, path: &Path, subtree: Tree<A>) -> bool {
+        let mut tree = self;
+        for segment in path.segments() {
+            let next = match (tree, segment) {
+                (Tree::Struct(map), Segment::Field(key)) | (Tree::Dict(map), Segment::Key(key)) => {
+                    map.entry(key.clone()).or_insert_with(|| Tree::Struct(Map::new()))
+                }
+                (Tree::List(items), Segment::Index(index)) => {
+                    if *index == items.len() {
+                        items.push(Tree::Struct(Map::new()));
+                    }
+                    match items.get_mut(*index) {
+                        Some(item) => item,
+                        None => return false,
+                    }
+                }
+                // A container made on the way takes the form of the first step into it.
+                (tree @ Tree::Struct(_), segment) if matches!(tree, Tree::Struct(map) if map.is_empty()) => {
+                    *tree = match segment {
+                        Segment::Key(_) => Tree::Dict(Map::new()),
+                        _ => Tree::List(Vec::new()),
+                    };
+                    match (tree, segment) {
+                        (Tree::Dict(map), Segment::Key(key)) => {
+                            map.entry(key.clone()).or_insert_with(|| Tree::Struct(Map::new()))
+                        }
+                        (Tree::List(items), Segment::Index(0)) => {
+                            items.push(Tree::Struct(Map::new()));
+                            &mut items[0]
+                        }
+                        _ => return false,
+                    }
+                }
+                _ => return false,
+            };
+            tree = next;
+        }
+        *tree = subtree;
+        true
     }
 
     /// Every leaf with its path, in order.

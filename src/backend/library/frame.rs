@@ -1,0 +1,401 @@
+//! One call across the border: the inputs laid out as C sees them, the callbacks, the outputs.
+//!
+//! A frame is kept from call to call. Its base stays resident: the displaced leaves in buffers of its
+//! own, all others shared with the caller's tree, whatever their size.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::sync::Arc;
+
+use super::abi;
+use super::outputs::Outputs;
+use crate::model::{Base, ModelError, ModelErrorKind};
+use crate::schema::Signature;
+use crate::tree::{Abstract, Array, DType, Tree, element_count, read_coordinates, write_coordinate};
+
+/// A call and all the memory it points to.
+pub(super) struct Frame {
+    call: Box<abi::Call>,
+    state: Box<State>,
+    inputs: Inputs,
+    /// The base that is resident, and where its outputs of interest are written.
+    base: Option<u64>,
+    slots: Vec<usize>,
+}
+
+/// What callbacks reach through `call.host`.
+struct State {
+    signature: Arc<Signature>,
+    outputs: Outputs,
+    blocks: Vec<Block>,
+    grid: Grid,
+    message: Option<String>,
+}
+
+/// How the blocks of a native derivative are numbered.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Grid {
+    /// One a pair of output and input.
+    Jacobian { n_of: usize, n_wrt: usize },
+    /// One an output.
+    Jvp { n_of: usize },
+    /// One an input.
+    Vjp { n_wrt: usize },
+}
+
+impl Grid {
+    fn blocks(self) -> usize {
+        match self {
+            Grid::Jacobian { n_of, n_wrt } => n_of * n_wrt,
+            Grid::Jvp { n_of } => n_of,
+            Grid::Vjp { n_wrt } => n_wrt,
+        }
+    }
+
+    fn index(self, of: usize, wrt: usize) -> Option<usize> {
+        match self {
+            Grid::Jacobian { n_of, n_wrt } => (of < n_of && wrt < n_wrt).then_some(of * n_wrt + wrt),
+            Grid::Jvp { n_of } => (of < n_of).then_some(of),
+            Grid::Vjp { n_wrt } => (wrt < n_wrt).then_some(wrt),
+        }
+    }
+}
+
+/// One block of a native derivative.
+#[derive(Default)]
+struct Block {
+    dtype: Option<DType>,
+    shape: Vec<usize>,
+    words: Vec<u64>,
+}
+
+/// The inputs of a call. The pointers in `arrays` lead into the other fields' heap memory.
+#[derive(Default)]
+struct Inputs {
+    arrays: Vec<abi::Array>,
+    leaves: Vec<(CString, Box<[i64]>)>,
+    shared: Vec<Array>,
+    displaced: Vec<Displaced>,
+    json: CString,
+}
+
+/// A leaf that is displaced: a copy of its own.
+struct Displaced {
+    offset: usize,
+    len: usize,
+    dtype: DType,
+    words: Vec<u64>,
+}
+
+impl Frame {
+    pub(super) fn new(signature: Arc<Signature>, shapes_only: bool) -> Frame {
+        let outputs = Outputs::new(&signature, shapes_only);
+        let grid = Grid::Jvp { n_of: 0 };
+        let state = Box::new(State { signature, outputs, blocks: Vec::new(), grid, message: None });
+        let call = Box::new(abi::Call {
+            size: size_of::<abi::Call>() as u32,
+            n_inputs: 0,
+            inputs: std::ptr::null(),
+            layout: 0,
+            json: c"{}".as_ptr(),
+            host: std::ptr::null_mut(),
+            output: give_output,
+            output_at: give_output_at,
+            output_json: take_json,
+            message: take_message,
+            cancelled: is_cancelled,
+        });
+        Frame { call, state, inputs: Inputs::default(), base: None, slots: Vec::new() }
+    }
+
+    /// Lays out a whole tree of inputs. `layout` is their number as the plugin sees it.
+    pub(super) fn load(&mut self, inputs: &Tree, layout: u64) -> Result<(), ModelError> {
+        self.base = None;
+        self.lay_out(inputs, layout, |array| array.bytes().as_ptr().cast())?;
+        self.inputs.shared = inputs.leaves().into_iter().map(|(_, array)| array.clone()).collect();
+        Ok(())
+    }
+
+    /// Lays out shapes alone: every data pointer is null.
+    pub(super) fn load_shapes(&mut self, inputs: &Tree<Abstract>, layout: u64) -> Result<(), ModelError> {
+        self.base = None;
+        self.lay_out(inputs, layout, |_| std::ptr::null())
+    }
+
+    /// Makes a base resident, if it is not already.
+    pub(super) fn reside(&mut self, base: &Base, layout: u64) -> Result<(), ModelError> {
+        if self.base == Some(base.id()) {
+            return Ok(());
+        }
+        self.load(&base.inputs, layout)?;
+        let paths: Vec<_> = base.inputs.leaves().into_iter().map(|(path, _)| path).collect();
+        for span in base.wrt.spans() {
+            let Some(index) = paths.iter().position(|path| *path == span.path) else {
+                unreachable!("a layout's leaf is in its tree")
+            };
+            let bytes = self.inputs.shared[index].bytes();
+            let mut words = vec![0u64; bytes.len().div_ceil(8)];
+            bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+            self.inputs.arrays[index].data = words.as_ptr().cast();
+            self.inputs.displaced.push(Displaced { offset: span.offset, len: span.len, dtype: span.dtype, words });
+        }
+        self.slots.clear();
+        self.base = Some(base.id());
+        Ok(())
+    }
+
+    fn lay_out<A: Typed>(&mut self, inputs: &Tree<A>, layout: u64, data: impl Fn(&A) -> *const c_void) -> Result<(), ModelError> {
+        let text = |path: &dyn std::fmt::Display| {
+            CString::new(path.to_string()).map_err(|_| ModelError::refused(format!("{path}: a key with a NUL cannot cross the C ABI")))
+        };
+        let mut json = serde_json::Map::new();
+        for (path, value) in inputs.texts() {
+            let value = serde_json::from_str(value).map_err(|error| ModelError::broken(format!("{path}: {error}")))?;
+            json.insert(path.to_string(), value);
+        }
+        let json = CString::new(serde_json::Value::Object(json).to_string())
+            .map_err(|_| ModelError::refused("a text with a NUL cannot cross the C ABI"))?;
+        let mut leaves = Vec::new();
+        let mut arrays = Vec::new();
+        for (path, leaf) in inputs.leaves() {
+            let (dtype, shape) = leaf.typed();
+            leaves.push((text(&path)?, shape.iter().map(|&d| d as i64).collect::<Box<[i64]>>()));
+            let (path, shape) = &leaves[leaves.len() - 1];
+            arrays.push(abi::Array {
+                path: path.as_ptr(),
+                dtype: abi::code(dtype),
+                ndim: shape.len() as u32,
+                shape: shape.as_ptr(),
+                data: data(leaf),
+            });
+        }
+        self.inputs = Inputs { arrays, leaves, shared: Vec::new(), displaced: Vec::new(), json };
+        self.call.n_inputs = self.inputs.arrays.len() as u32;
+        self.call.inputs = self.inputs.arrays.as_ptr();
+        self.call.json = self.inputs.json.as_ptr();
+        self.call.layout = layout;
+        Ok(())
+    }
+
+    /// Writes coordinates of the resident base's displaced leaves; ascending order is fastest.
+    #[inline]
+    pub(super) fn write(&mut self, changes: impl Iterator<Item = (usize, f64)>) {
+        let mut at = 0;
+        for (coordinate, value) in changes {
+            while coordinate >= self.inputs.displaced[at].offset + self.inputs.displaced[at].len {
+                at += 1;
+            }
+            let leaf = &mut self.inputs.displaced[at];
+            write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, coordinate - leaf.offset, value);
+        }
+    }
+
+    /// The call, to be handed to one function of the table that returns before anything else is done
+    /// with the frame.
+    #[inline]
+    pub(super) fn begin(&mut self) -> *mut abi::Call {
+        self.state.outputs.begin();
+        self.state.message = None;
+        self.call.host = (&raw mut *self.state).cast();
+        &raw mut *self.call
+    }
+
+    /// Makes room for the blocks of a native derivative.
+    pub(super) fn expect(&mut self, grid: Grid) {
+        self.state.grid = grid;
+        self.state.blocks.clear();
+        self.state.blocks.resize_with(grid.blocks(), Block::default);
+    }
+
+    /// What a status means.
+    pub(super) fn outcome(&mut self, status: abi::Status) -> Result<(), ModelError> {
+        let defect = self.state.outputs.defect();
+        let words = |otherwise: &str| match (&self.state.message, &defect) {
+            (Some(message), None) => message.clone(),
+            (Some(message), Some(defect)) => format!("{message} ({defect})"),
+            (None, Some(defect)) => defect.clone(),
+            (None, None) => otherwise.to_owned(),
+        };
+        match status {
+            abi::OK => match defect {
+                None => Ok(()),
+                Some(defect) => Err(ModelError::failed(defect)),
+            },
+            abi::REFUSED => Err(ModelError::refused(words("the model refused the inputs without saying why"))),
+            abi::FAILED => Err(ModelError::failed(words("the model failed without saying why"))),
+            abi::DEAD => Err(ModelError::new(ModelErrorKind::Crashed, words("the model gave up without saying why"))),
+            other => Err(ModelError::broken(format!("the model returned the status {other}, which does not exist"))),
+        }
+    }
+
+    /// All outputs of the last call.
+    pub(super) fn outputs(&self) -> Result<Tree, ModelError> {
+        self.state.outputs.tree().map_err(ModelError::failed)
+    }
+
+    /// All shapes the last call declared.
+    pub(super) fn shapes(&self) -> Result<Tree<Abstract>, ModelError> {
+        self.state.outputs.shapes().map_err(ModelError::failed)
+    }
+
+    /// The ravelled outputs of interest of the last call: the plugin's own buffer where that is all
+    /// there is, else gathered in `buffer`.
+    #[inline]
+    pub(super) fn gather<'f>(&'f mut self, base: &Base, buffer: &'f mut [f64]) -> Result<&'f [f64], ModelError> {
+        let spans = base.of.spans();
+        if self.slots.len() != spans.len() {
+            let unwritten = |path: &dyn std::fmt::Display| ModelError::failed(format!("the model did not write the output {path}"));
+            let slots = spans.iter().map(|span| self.state.outputs.index(&span.path).ok_or_else(|| unwritten(&span.path)));
+            self.slots = slots.collect::<Result<_, _>>()?;
+        }
+        for (&slot, span) in self.slots.iter().zip(spans) {
+            let Some((dtype, shape, words)) = self.state.outputs.written(slot) else {
+                return Err(ModelError::failed(format!("the model did not write the output {}", span.path)));
+            };
+            let same = shape.len() == span.shape.len() && shape.iter().zip(&*span.shape).all(|(a, b)| *a as usize == *b);
+            if !same {
+                return Err(ModelError::failed(format!(
+                    "output {} was of shape {:?} before and is now {shape:?}",
+                    span.path, span.shape
+                )));
+            }
+            if dtype == DType::Float64 || dtype == DType::Complex128 {
+                let values = &bytemuck::cast_slice::<u64, f64>(words)[..span.len];
+                if spans.len() == 1 {
+                    return Ok(values);
+                }
+                buffer[span.offset..span.offset + span.len].copy_from_slice(values);
+            } else {
+                let bytes = &bytemuck::cast_slice::<u64, u8>(words)[..span.len * dtype.size() / dtype.coordinates()];
+                read_coordinates(dtype, bytes, &mut buffer[span.offset..span.offset + span.len]);
+            }
+        }
+        Ok(buffer)
+    }
+
+    /// The blocks of a native derivative, all of them.
+    pub(super) fn take_blocks(&mut self) -> Result<Vec<Array>, ModelError> {
+        let blocks = std::mem::take(&mut self.state.blocks);
+        let arrays = blocks.into_iter().map(|block| {
+            let dtype = block.dtype?;
+            let count = block.shape.iter().product::<usize>() * dtype.size();
+            Array::from_bytes(dtype, &block.shape, &bytemuck::cast_slice::<u64, u8>(&block.words)[..count])
+        });
+        let arrays: Option<Vec<_>> = arrays.collect();
+        arrays.ok_or_else(|| ModelError::failed("the model did not write every block of its derivative"))
+    }
+}
+
+/// Leaves that have a dtype and a shape.
+trait Typed {
+    fn typed(&self) -> (DType, &[usize]);
+}
+
+impl Typed for Array {
+    fn typed(&self) -> (DType, &[usize]) {
+        (self.dtype(), self.shape())
+    }
+}
+
+impl Typed for Abstract {
+    fn typed(&self) -> (DType, &[usize]) {
+        (self.dtype, &self.shape)
+    }
+}
+
+/// The state behind a call.
+///
+/// # Safety
+/// `call` was made by [`Frame::new`], its frame is alive, and no other reference to the state is.
+unsafe fn state<'c>(call: *const abi::Call) -> &'c mut State {
+    // SAFETY: the caller vouches for the call; its `host` is the frame's boxed state.
+    let host = unsafe { (*call).host };
+    // SAFETY: as above. Callbacks do not nest, and the frame is not touched while a call runs.
+    unsafe { &mut *host.cast::<State>() }
+}
+
+unsafe extern "C" fn give_output(call: *mut abi::Call, path: *const c_char, dtype: u32, ndim: u32, shape: *const i64) -> *mut c_void {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let state = unsafe { state(call) };
+    // SAFETY: the plugin vouches for its path and shape.
+    unsafe { state.outputs.named(&state.signature, path, dtype, ndim, shape) }
+}
+
+unsafe extern "C" fn give_output_at(call: *mut abi::Call, index: u32, dtype: u32, ndim: u32, shape: *const i64) -> *mut c_void {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let state = unsafe { state(call) };
+    // SAFETY: the plugin vouches for its shape.
+    unsafe { state.outputs.at(&state.signature, index as usize, dtype, ndim, shape) }
+}
+
+unsafe extern "C" fn take_json(call: *mut abi::Call, path: *const c_char, json: *const c_char) {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let state = unsafe { state(call) };
+    if path.is_null() || json.is_null() {
+        return state.outputs.note("output_json was given NULL".to_owned());
+    }
+    // SAFETY: not null, and the plugin vouches for NUL-terminated texts.
+    let (path, json) = unsafe { (CStr::from_ptr(path), CStr::from_ptr(json)) };
+    if let Err(reason) = state.outputs.text(path, json) {
+        state.outputs.note(reason);
+    }
+}
+
+unsafe extern "C" fn take_message(call: *mut abi::Call, text: *const c_char) {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let state = unsafe { state(call) };
+    if !text.is_null() {
+        // SAFETY: not null, and the plugin vouches for a NUL-terminated text.
+        state.message = Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned());
+    }
+}
+
+unsafe extern "C" fn is_cancelled(_call: *const abi::Call) -> i32 {
+    // Evaluations that nobody waits for are not started; one that runs is let finish.
+    0
+}
+
+/// Hands out a block of a native derivative.
+pub(super) unsafe extern "C" fn give_block(
+    call: *mut abi::Call,
+    of: u32,
+    wrt: u32,
+    dtype: u32,
+    ndim: u32,
+    shape: *const i64,
+) -> *mut c_void {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let state = unsafe { state(call) };
+    let shape: &[i64] = if ndim == 0 || shape.is_null() {
+        &[]
+    } else {
+        // SAFETY: not null, and the plugin vouches for `ndim` lengths.
+        unsafe { std::slice::from_raw_parts(shape, ndim as usize) }
+    };
+    match state.block(of as usize, wrt as usize, dtype, shape) {
+        Ok(pointer) => pointer,
+        Err(reason) => {
+            state.outputs.note(reason);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+impl State {
+    fn block(&mut self, of: usize, wrt: usize, code: u32, shape: &[i64]) -> Result<*mut c_void, String> {
+        let wide = |dtype: &DType| matches!(dtype, DType::Float64 | DType::Complex128);
+        let dtype = abi::dtype(code).filter(wide).ok_or("a block of a derivative is SECANT_FLOAT64 or SECANT_COMPLEX128")?;
+        let index = self.grid.index(of, wrt).ok_or_else(|| format!("there is no block ({of}, {wrt}) of this derivative"))?;
+        let sizes: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let count = sizes.as_ref().and_then(|sizes| element_count(sizes));
+        let (Some(sizes), Some(count)) = (sizes, count) else {
+            return Err(format!("a block of shape {shape:?} is impossible"));
+        };
+        let mut words = Vec::new();
+        let needed = (count * dtype.size()).div_ceil(8);
+        words.try_reserve_exact(needed).map_err(|_| format!("a block of shape {shape:?} is more than memory holds"))?;
+        words.resize(needed, 0);
+        let block = &mut self.blocks[index];
+        *block = Block { dtype: Some(dtype), shape: sizes, words };
+        Ok(block.words.as_mut_ptr().cast())
+    }
+}

@@ -1,0 +1,199 @@
+//! Shared libraries that speak the C ABI of `include/secant.h`, and the other end of it for plugins
+//! written in Rust ([`guest`]).
+//!
+//! The only room with `unsafe`. What this fence does *not* stop: a library in this process can crash
+//! it or corrupt its memory. `isolation = "process"` puts it behind a worker for that.
+#![allow(unsafe_code)]
+
+mod abi;
+mod frame;
+pub mod guest;
+mod instance;
+mod load;
+mod outputs;
+
+pub use load::LoadError;
+
+use std::collections::HashSet;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::model::{Description, Instance, Model, ModelError, ModelErrorKind};
+use crate::schema::Signature;
+use instance::LibraryInstance;
+
+/// A library that has been loaded and checked.
+pub struct Library {
+    path: PathBuf,
+    table: abi::Table,
+    /// What its `describe` returned, as JSON text.
+    described: String,
+}
+
+impl Library {
+    /// Loads a library; its instances are made later.
+    pub fn load(path: &Path) -> Result<Library, LoadError> {
+        let table = load::load(path)?;
+        let described = load::describe(&table).map_err(|reason| LoadError { path: path.to_owned(), reason })?;
+        Ok(Library { path: path.to_owned(), table, described })
+    }
+
+    /// What the library says of itself: `{"name", "version", "description", "input_schema", "output_schema"}`,
+    /// all optional.
+    pub fn described(&self) -> &str {
+        &self.described
+    }
+
+    /// Whether a process can hold only one instance of it.
+    pub fn one_per_process(&self) -> bool {
+        self.table.threading == abi::ONE_PER_PROCESS
+    }
+
+    /// The model, once its schemas are known. `config` is JSON text.
+    pub fn into_model(self, description: Description, signature: Signature, config: &serde_json::Value) -> LibraryModel {
+        // JSON escapes NUL, so that this never falls back.
+        let config = CString::new(config.to_string()).unwrap_or_default();
+        LibraryModel {
+            library: Arc::new(self),
+            description,
+            signature: Arc::new(signature),
+            config,
+            shared: OnceLock::new(),
+        }
+    }
+}
+
+/// A library as a model.
+pub struct LibraryModel {
+    library: Arc<Library>,
+    description: Description,
+    signature: Arc<Signature>,
+    config: CString,
+    /// The one instance of a library whose calls may overlap.
+    shared: OnceLock<Arc<Handle>>,
+}
+
+impl Model for LibraryModel {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn max_instances(&self) -> Option<usize> {
+        self.library.one_per_process().then_some(1)
+    }
+
+    fn open(&self) -> Result<Box<dyn Instance>, ModelError> {
+        let handle = if self.library.table.threading == abi::ANY_THREAD {
+            match self.shared.get() {
+                Some(handle) => handle.clone(),
+                None => {
+                    let handle = Arc::new(Handle::create(&self.library, &self.config)?);
+                    self.shared.get_or_init(|| handle).clone()
+                }
+            }
+        } else {
+            Arc::new(Handle::create(&self.library, &self.config)?)
+        };
+        Ok(Box::new(LibraryInstance::new(handle, self.signature.clone())))
+    }
+}
+
+/// An instance as the plugin made it; destroyed with the last reference.
+struct Handle {
+    library: Arc<Library>,
+    instance: *mut c_void,
+}
+
+// SAFETY: the table declares whether calls may move between threads; all three declarations allow it
+// as long as calls do not overlap, and a `LibraryInstance` is used by one thread at a time.
+unsafe impl Send for Handle {}
+// SAFETY: a handle is shared by several instances only where the table says SECANT_ANY_THREAD, which allows
+// calls to overlap.
+unsafe impl Sync for Handle {}
+
+/// Libraries of which this process holds the one instance there may be.
+static TAKEN: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+
+impl Handle {
+    fn create(library: &Arc<Library>, config: &CStr) -> Result<Handle, ModelError> {
+        let exclusive = library.one_per_process();
+        if exclusive {
+            let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+            if !taken.get_or_insert_default().insert(library.path.clone()) {
+                return Err(ModelError::failed(format!(
+                    "{} allows one instance in a process and already has it: set isolation = \"process\" to have more",
+                    library.path.display()
+                )));
+            }
+        }
+        let mut words = CreateWords::default();
+        let host = abi::Host {
+            size: size_of::<abi::Host>() as u32,
+            host: (&raw mut words).cast(),
+            config: config.as_ptr(),
+            message: take_create_message,
+            log: take_log,
+        };
+        let mut instance = std::ptr::null_mut();
+        let Some(create) = library.table.create else { unreachable!("a loaded table has create") };
+        // SAFETY: the table was checked; `host` and what it points to outlive the call.
+        let status = unsafe { create(&raw const host, &raw mut instance) };
+        if status != abi::OK {
+            release(&library.path, exclusive);
+            let message = words.message.unwrap_or_else(|| "without saying why".to_owned());
+            return Err(ModelError::new(ModelErrorKind::Crashed, format!("the model could not be created: {message}")));
+        }
+        Ok(Handle { library: library.clone(), instance })
+    }
+}
+
+fn release(path: &Path, exclusive: bool) {
+    if exclusive && let Some(taken) = &mut *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) {
+        taken.remove(path);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.library.table.destroy {
+            // SAFETY: `create` made the instance, and this is the last reference to it.
+            unsafe { destroy(self.instance) };
+        }
+        release(&self.library.path, self.library.one_per_process());
+    }
+}
+
+#[derive(Default)]
+struct CreateWords {
+    message: Option<String>,
+}
+
+unsafe extern "C" fn take_create_message(host: *const abi::Host, text: *const c_char) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: the plugin hands back the host it was given, during `create`; the text ends in NUL.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+    // SAFETY: as above; `host.host` is the `CreateWords` on the stack of `Handle::create`.
+    let words = unsafe { &mut *(*host).host.cast::<CreateWords>() };
+    words.message = Some(text);
+}
+
+unsafe extern "C" fn take_log(_host: *const abi::Host, level: u32, text: *const c_char) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: the plugin vouches for a NUL-terminated text.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    match level {
+        1 => tracing::error!("{text}"),
+        2 => tracing::warn!("{text}"),
+        3 => tracing::info!("{text}"),
+        _ => tracing::debug!("{text}"),
+    }
+}

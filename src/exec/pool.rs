@@ -1,0 +1,104 @@
+//! Open instances, kept for the next evaluation.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::model::{Instance, Model, ModelError};
+
+/// A model and its idle instances.
+pub struct Pool {
+    model: Arc<dyn Model>,
+    idle: Mutex<Idle>,
+}
+
+struct Idle {
+    instances: Vec<Box<dyn Instance>>,
+    /// How long the last one took to open.
+    opening: Duration,
+}
+
+/// An instance on loan. It goes back to the pool unless it is [condemned](Loan::condemn).
+pub(crate) struct Loan<'p> {
+    pool: &'p Pool,
+    instance: Option<Box<dyn Instance>>,
+}
+
+impl Pool {
+    /// A pool that opens instances when they are needed.
+    pub fn new(model: Arc<dyn Model>) -> Pool {
+        Pool { model, idle: Mutex::new(Idle { instances: Vec::new(), opening: Duration::ZERO }) }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    /// How long an instance takes to open, as far as is known.
+    pub(crate) fn opening(&self) -> Duration {
+        self.lock().opening
+    }
+
+    /// An idle instance, or a new one.
+    pub(crate) fn lend(&self) -> Result<Loan<'_>, ModelError> {
+        if let Some(instance) = self.lock().instances.pop() {
+            return Ok(Loan { pool: self, instance: Some(instance) });
+        }
+        let start = Instant::now();
+        let instance = self.model.open()?;
+        self.lock().opening = start.elapsed();
+        Ok(Loan { pool: self, instance: Some(instance) })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
+        // A panic while the lock was held leaves a list of instances that is still good.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loan<'_> {
+    /// Drops the instance instead of giving it back.
+    pub(crate) fn condemn(mut self) {
+        self.instance = None;
+    }
+
+    /// Gives the instance back, or drops it where the result says that it is gone.
+    pub(crate) fn settle<T>(self, result: Result<T, ModelError>) -> Result<T, ModelError> {
+        if result.as_ref().is_err_and(|error| error.kind.is_fatal()) {
+            self.condemn();
+        }
+        result
+    }
+}
+
+impl Deref for Loan<'_> {
+    type Target = dyn Instance;
+
+    fn deref(&self) -> &(dyn Instance + 'static) {
+        match &self.instance {
+            Some(instance) => &**instance,
+            None => unreachable!("a loan holds its instance until it is condemned"),
+        }
+    }
+}
+
+impl DerefMut for Loan<'_> {
+    fn deref_mut(&mut self) -> &mut (dyn Instance + 'static) {
+        match &mut self.instance {
+            Some(instance) => &mut **instance,
+            None => unreachable!("a loan holds its instance until it is condemned"),
+        }
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        // An instance that panicked in the middle of a call may be in any state.
+        if let Some(instance) = self.instance.take()
+            && !std::thread::panicking()
+        {
+            self.pool.lock().instances.push(instance);
+        }
+    }
+}

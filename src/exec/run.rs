@@ -1,0 +1,195 @@
+//! The parallel map: rounds of points over instances, one thread each.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::pool::Loan;
+use super::{Pool, Progress};
+use crate::diff::{self, Displacement, NonFinite};
+use crate::model::{Base, Batch, ModelError};
+
+/// Shares a worker gets on average: enough that the last one to finish keeps nobody waiting long.
+const SHARES_PER_WORKER: usize = 8;
+
+/// Starting a thread costs about this much; less work than that is not worth sharing.
+const THREAD_COST: Duration = Duration::from_micros(100);
+
+/// Why a sweep ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// A point failed. Of all that did, it is the first in the order of the plan.
+    Point {
+        /// Its number, for [`Plan::place`](diff::Plan::place).
+        point: usize,
+        /// What was wrong with it.
+        cause: Cause,
+    },
+    /// No instance could be opened.
+    Opening(ModelError),
+    /// The request was cancelled.
+    Cancelled,
+}
+
+/// What is wrong with a point.
+#[derive(Debug)]
+pub enum Cause {
+    /// The model said so, or failed to answer.
+    Model(ModelError),
+    /// An output that is not finite.
+    NonFinite(NonFinite),
+}
+
+/// How many workers to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers {
+    /// At most so many.
+    pub most: usize,
+    /// Whether fewer will do where the work is small; `typical` is one evaluation's time.
+    pub spare: Option<Duration>,
+}
+
+impl Workers {
+    fn number(self, pool: &Pool, points: usize) -> usize {
+        let most = self.most.min(pool.model().max_instances().unwrap_or(usize::MAX)).clamp(1, points.max(1));
+        let Some(typical) = self.spare else { return most };
+        // A worker must save more than its start costs.
+        let work = typical.saturating_mul(u32::try_from(points).unwrap_or(u32::MAX));
+        let worth = work.as_secs_f64() / (pool.opening() + THREAD_COST).as_secs_f64();
+        most.min((worth as usize).max(1))
+    }
+}
+
+/// Evaluates every point that `machine` asks for. The number of workers taken comes back.
+pub fn sweep(
+    pool: &Pool,
+    base: &Base,
+    machine: &mut diff::Sweep,
+    workers: Workers,
+    progress: &Progress,
+) -> Result<usize, Failure> {
+    let points = machine.plan().evaluations();
+    let workers = workers.number(pool, points);
+    let shares = if workers == 1 { 1 } else { workers * SHARES_PER_WORKER };
+    while let Some(round) = machine.ask(shares) {
+        let queue = Queue {
+            shares: Mutex::new(round.into_iter()),
+            first_failure: AtomicUsize::new(usize::MAX),
+            failure: Mutex::new(None),
+            progress,
+        };
+        if workers == 1 {
+            queue.work(pool, base);
+        } else {
+            thread::scope(|scope| {
+                // This thread is a worker too.
+                for _ in 1..workers {
+                    scope.spawn(|| queue.work(pool, base));
+                }
+                queue.work(pool, base);
+            });
+        }
+        if let Some(failure) = queue.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(failure);
+        }
+        if progress.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+    }
+    Ok(workers)
+}
+
+/// One round's shares, taken by whoever is free.
+struct Queue<'a, 's> {
+    shares: Mutex<std::vec::IntoIter<diff::Share<'s>>>,
+    /// The first point known to have failed. Points behind it are not worth evaluating; those before
+    /// it are, so that the failure reported does not depend on the workers.
+    first_failure: AtomicUsize,
+    failure: Mutex<Option<Failure>>,
+    progress: &'a Progress,
+}
+
+impl Queue<'_, '_> {
+    fn work(&self, pool: &Pool, base: &Base) {
+        let mut scratch = Vec::new();
+        let mut loan: Option<Loan<'_>> = None;
+        while let Some(share) = self.next() {
+            let mut instance = match loan.take().map_or_else(|| pool.lend(), Ok) {
+                Ok(instance) => instance,
+                Err(error) => return self.fail(0, Failure::Opening(error)),
+            };
+            let mut task = Task { queue: self, share, scratch: &mut scratch, fatal: false };
+            instance.sweep(base, &mut task);
+            if task.fatal {
+                instance.condemn();
+            } else {
+                loan = Some(instance);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<diff::Share<'_>> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let share = shares.next()?;
+            if self.is_over(share.point(0)) {
+                return None;
+            }
+            if !share.is_empty() {
+                return Some(share);
+            }
+        }
+    }
+
+    fn is_over(&self, point: usize) -> bool {
+        point > self.first_failure.load(Ordering::Relaxed) || self.progress.is_cancelled()
+    }
+
+    fn fail(&self, point: usize, failure: Failure) {
+        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if point < self.first_failure.fetch_min(point, Ordering::Relaxed) {
+            *first = Some(failure);
+        }
+    }
+}
+
+/// A share as an instance sees it.
+struct Task<'q, 'a, 's> {
+    queue: &'q Queue<'a, 's>,
+    share: diff::Share<'q>,
+    scratch: &'q mut Vec<f64>,
+    fatal: bool,
+}
+
+impl Batch for Task<'_, '_, '_> {
+    fn len(&self) -> usize {
+        self.share.len()
+    }
+
+    fn displace(&self, k: usize, out: &mut Displacement) {
+        self.share.displace(k, out);
+    }
+
+    fn tell(&mut self, k: usize, outcome: Result<&[f64], ModelError>) -> ControlFlow<()> {
+        let cause = match outcome {
+            Ok(values) => match self.share.tell(k, values, self.scratch) {
+                Ok(()) => {
+                    self.queue.progress.advance();
+                    let last = k + 1 == self.share.len();
+                    let over = last || self.queue.is_over(self.share.point(k + 1));
+                    return if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+                }
+                Err(non_finite) => Cause::NonFinite(non_finite),
+            },
+            Err(error) => {
+                self.fatal = error.kind.is_fatal();
+                Cause::Model(error)
+            }
+        };
+        let point = self.share.point(k);
+        self.queue.fail(point, Failure::Point { point, cause });
+        ControlFlow::Break(())
+    }
+}

@@ -1,0 +1,385 @@
+//! `model.toml` as pure data. Nothing is loaded, built or started here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+/// What a `model.toml` says.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The model's name; the folder's when the manifest gives none.
+    pub name: String,
+    /// The model's version.
+    pub version: Option<String>,
+    /// One or two sentences on the model.
+    pub description: Option<String>,
+    /// The file of the input schema, relative to the manifest's folder.
+    pub input: Option<PathBuf>,
+    /// The file of the output schema, relative to the manifest's folder.
+    pub output: Option<PathBuf>,
+    /// Paths to be differentiable that the schemas do not mark.
+    pub differentiable: Differentiable,
+    /// Handed to the model as it is, as JSON.
+    pub config: serde_json::Value,
+    /// What the model is.
+    pub kind: Kind,
+    /// Defaults for derivatives.
+    pub gradient: Gradient,
+    /// How it is run.
+    pub run: Run,
+}
+
+/// Paths or patterns to be differentiable beyond what the schemas mark.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Differentiable {
+    /// Of the input.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    /// Of the output.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+}
+
+/// What a model is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A shared library that speaks the C ABI.
+    Library(Library),
+    /// A program that speaks JSON over stdio.
+    Executable(Executable),
+}
+
+/// The `[library]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Library {
+    /// The library, relative to the manifest's folder.
+    pub path: PathBuf,
+    /// The command that makes it; `{path}` and `{include}` are filled in.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// Files and folders whose change calls for a new build; default: the code in the folder.
+    pub sources: Option<Vec<PathBuf>>,
+    /// Where it runs.
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+/// Where a library runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// In this process: fastest, trusted.
+    #[default]
+    None,
+    /// In worker processes: a crash costs one evaluation.
+    Process,
+}
+
+/// The `[executable]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Executable {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Added to its environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The file that `build` makes, relative to the manifest's folder.
+    pub path: Option<PathBuf>,
+    /// The command that makes the program.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// Files and folders whose change calls for a new build; default: the code in the folder.
+    pub sources: Option<Vec<PathBuf>>,
+}
+
+/// What a program speaks on its standard input and output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// JSON-RPC 2.0, a message a line; the program stays.
+    #[default]
+    Jsonrpc,
+    /// Inputs in, outputs out, a line each; the program stays.
+    Lines,
+    /// One document in, one out; the program is started for each evaluation.
+    Once,
+}
+
+/// The `[gradient]` table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gradient {
+    /// How derivatives are approximated.
+    pub algorithm: Option<AlgorithmName>,
+    /// The step, for all coordinates or path by path.
+    pub eps: Option<Eps>,
+    /// Number of random directions.
+    pub samples: Option<usize>,
+    /// Seed of the random directions.
+    pub seed: Option<u64>,
+    /// The input path whose value names the algorithm.
+    pub algorithm_from: Option<String>,
+}
+
+/// The algorithms by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AlgorithmName {
+    Central,
+    Forward,
+    Backward,
+    Stochastic,
+}
+
+impl AlgorithmName {
+    /// All of them.
+    pub const ALL: [AlgorithmName; 4] =
+        [AlgorithmName::Central, AlgorithmName::Forward, AlgorithmName::Backward, AlgorithmName::Stochastic];
+
+    /// Its name in manifests and requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            AlgorithmName::Central => "central",
+            AlgorithmName::Forward => "forward",
+            AlgorithmName::Backward => "backward",
+            AlgorithmName::Stochastic => "stochastic",
+        }
+    }
+}
+
+impl std::str::FromStr for AlgorithmName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<AlgorithmName, String> {
+        AlgorithmName::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or_else(|| format!("unknown algorithm '{name}': expected central, forward, backward or stochastic"))
+    }
+}
+
+impl fmt::Display for AlgorithmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Steps chosen by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Eps {
+    /// The same for every coordinate.
+    All(f64),
+    /// Path (or pattern) by path; others get the automatic step.
+    PerPath(Vec<(String, f64)>),
+}
+
+impl<'de> Deserialize<'de> for Eps {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Eps, D::Error> {
+        // By hand, since an untagged enum would only say that nothing matched.
+        struct EpsVisitor;
+        fn positive<E: de::Error>(eps: f64) -> Result<f64, E> {
+            if eps > 0.0 && eps.is_finite() {
+                Ok(eps)
+            } else {
+                Err(E::custom(format_args!("eps is {eps}, expected a positive number")))
+            }
+        }
+        impl<'de> Visitor<'de> for EpsVisitor {
+            type Value = Eps;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a positive number, or a table of path = positive number")
+            }
+
+            fn visit_f64<E: de::Error>(self, eps: f64) -> Result<Eps, E> {
+                positive(eps).map(Eps::All)
+            }
+
+            fn visit_i64<E: de::Error>(self, eps: i64) -> Result<Eps, E> {
+                self.visit_f64(eps as f64)
+            }
+
+            fn visit_u64<E: de::Error>(self, eps: u64) -> Result<Eps, E> {
+                self.visit_f64(eps as f64)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Eps, A::Error> {
+                let mut table = Vec::new();
+                while let Some((path, eps)) = map.next_entry::<String, f64>()? {
+                    table.push((path, positive(eps)?));
+                }
+                Ok(Eps::PerPath(table))
+            }
+        }
+        deserializer.deserialize_any(EpsVisitor)
+    }
+}
+
+/// The `[run]` table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Instances evaluated at once; default: as many as the cores.
+    pub workers: Option<usize>,
+    /// The longest an evaluation may take; default: any time.
+    #[serde(default, deserialize_with = "duration")]
+    pub timeout: Option<Duration>,
+    /// The longest a program may take to start; default: a minute.
+    #[serde(default, deserialize_with = "duration")]
+    pub start_timeout: Option<Duration>,
+    /// Put before the command of every process started.
+    #[serde(default)]
+    pub launcher: Vec<String>,
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let duration = humantime::parse_duration(&text)
+        .map_err(|error| de::Error::custom(format_args!("'{text}' is not a duration such as \"30s\" or \"2min\": {error}")))?;
+    if duration.is_zero() {
+        return Err(de::Error::custom("a time limit of zero leaves no time to evaluate"));
+    }
+    Ok(Some(duration))
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: Option<String>,
+    version: Option<String>,
+    description: Option<String>,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
+    #[serde(default)]
+    differentiable: Differentiable,
+    #[serde(default)]
+    config: toml::Table,
+    library: Option<Library>,
+    executable: Option<Executable>,
+    #[serde(default)]
+    gradient: Gradient,
+    #[serde(default)]
+    run: Run,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {message}", file.display())]
+pub struct ManifestError {
+    /// The manifest.
+    pub file: PathBuf,
+    /// Key, expectation, finding.
+    pub message: String,
+}
+
+impl Manifest {
+    /// Parses the text of `file`; a name left out is that of its folder.
+    pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestError> {
+        let fail = |message: String| ManifestError { file: file.to_owned(), message };
+        let written: Written = toml::from_str(text).map_err(|error| fail(format!("\n{error}")))?;
+        let kind = match (written.library, written.executable) {
+            (Some(library), None) => Kind::Library(library),
+            (None, Some(executable)) => Kind::Executable(executable),
+            (None, None) => return Err(fail("a [library] or an [executable] table is missing: what is the model?".into())),
+            (Some(_), Some(_)) => return Err(fail("both [library] and [executable] are given: keep one".into())),
+        };
+        if let Kind::Executable(executable) = &kind
+            && executable.command.is_empty()
+        {
+            return Err(fail("executable.command is empty: expected a program and its arguments".into()));
+        }
+        if written.run.workers == Some(0) {
+            return Err(fail("run.workers is 0: expected at least 1".into()));
+        }
+        if written.gradient.samples == Some(0) {
+            return Err(fail("gradient.samples is 0: expected at least 1".into()));
+        }
+        let folder_name = || {
+            let folder = file.parent()?;
+            let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            Some(folder.file_name()?.to_string_lossy().into_owned())
+        };
+        let config = serde_json::to_value(&written.config).map_err(|error| fail(format!("[config]: {error}")))?;
+        Ok(Manifest {
+            name: written.name.or_else(folder_name).unwrap_or_else(|| "model".to_owned()),
+            version: written.version,
+            description: written.description,
+            input: written.input,
+            output: written.output,
+            differentiable: written.differentiable,
+            config,
+            kind,
+            gradient: written.gradient,
+            run: written.run,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Manifest, ManifestError> {
+        Manifest::parse(text, Path::new("plugins/ball/model.toml"))
+    }
+
+    #[test]
+    fn a_full_manifest_is_read() {
+        let manifest = parse(
+            r#"
+            description = "flies"
+            [executable]
+            command = ["python3", "ball.py"]
+            protocol = "lines"
+            [gradient]
+            algorithm = "forward"
+            eps = { "a.b" = 1e-3, "c.{}" = 2 }
+            [run]
+            timeout = "1m 30s"
+            workers = 3
+            [config]
+            mesh = "fine"
+            "#,
+        );
+        let manifest = manifest.unwrap();
+        assert_eq!(manifest.name, "ball");
+        assert_eq!(manifest.run.timeout, Some(Duration::from_secs(90)));
+        assert_eq!(manifest.gradient.algorithm, Some(AlgorithmName::Forward));
+        assert_eq!(
+            manifest.gradient.eps,
+            Some(Eps::PerPath(vec![("a.b".to_owned(), 1e-3), ("c.{}".to_owned(), 2.0)]))
+        );
+        assert_eq!(manifest.config, serde_json::json!({"mesh": "fine"}));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, words) in [
+            ("", "[library] or an [executable] table is missing"),
+            ("[library]\npath='a'\n[executable]\ncommand=['b']", "both [library] and [executable]"),
+            ("[library]\npath='a'\nisolaton='process'", "unknown field `isolaton`"),
+            ("[executable]\ncommand=[]", "executable.command is empty"),
+            ("[library]\npath='a'\n[run]\ntimeout='soon'", "'soon' is not a duration"),
+            ("[library]\npath='a'\n[gradient]\neps=-1.0", "eps is -1, expected a positive number"),
+            ("[library]\npath='a'\n[gradient]\neps='x'", "a positive number, or a table"),
+            ("[library]\npath='a'\n[gradient]\nalgorithm='magic'", "unknown variant `magic`"),
+            ("[library]\npath='a'\n[run]\nworkers=0", "run.workers is 0"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+            assert!(error.starts_with("plugins/ball/model.toml: "), "{error}");
+        }
+    }
+}
