@@ -10,14 +10,38 @@ use super::ArrayError;
 macro_rules! with_integer {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::Int8 => { type $T = i8; $body }
-            DType::Int16 => { type $T = i16; $body }
-            DType::Int32 => { type $T = i32; $body }
-            DType::Int64 => { type $T = i64; $body }
-            DType::Uint8 | DType::Bool => { type $T = u8; $body }
-            DType::Uint16 => { type $T = u16; $body }
-            DType::Uint32 => { type $T = u32; $body }
-            DType::Uint64 => { type $T = u64; $body }
+            DType::Int8 => {
+                type $T = i8;
+                $body
+            }
+            DType::Int16 => {
+                type $T = i16;
+                $body
+            }
+            DType::Int32 => {
+                type $T = i32;
+                $body
+            }
+            DType::Int64 => {
+                type $T = i64;
+                $body
+            }
+            DType::Uint8 | DType::Bool => {
+                type $T = u8;
+                $body
+            }
+            DType::Uint16 => {
+                type $T = u16;
+                $body
+            }
+            DType::Uint32 => {
+                type $T = u32;
+                $body
+            }
+            DType::Uint64 => {
+                type $T = u64;
+                $body
+            }
             other => unreachable!("{other} is no integer"),
         }
     };
@@ -66,9 +90,10 @@ fn coordinates(array: &Array, to: DType) -> Result<Array, ArrayError> {
     }
     let result = Array::from_coordinates(to, array.shape(), &values);
     if to.significand_bits() < 53 {
-        let overflow = values.iter().zip(result.to_vec()).find(|(before, after)| before.is_finite() && !after.is_finite());
+        let overflow =
+            values.iter().zip(result.to_vec()).find(|(before, after)| before.is_finite() && !after.is_finite());
         if let Some((before, _)) = overflow {
-            return Err(ArrayError::OutOfRange { to, example: before.to_string() });
+            return Err(ArrayError::OutOfRange { to, example: format!("{before:?}") });
         }
     }
     Ok(result)
@@ -87,7 +112,7 @@ pub(super) fn integral(array: &Array, to: DType) -> Result<Array, ArrayError> {
     }
     match outside(0.0, 2f64.powi(64)) {
         None => Ok(Array::new(array.shape(), values.iter().map(|&value| value as u64).collect())),
-        Some(value) => Err(ArrayError::OutOfRange { to, example: value.to_string() }),
+        Some(value) => Err(ArrayError::OutOfRange { to, example: format!("{value:?}") }),
     }
 }
 
@@ -97,9 +122,13 @@ mod tests {
     use half::f16;
     use num_complex::Complex;
 
-    fn refused(array: Array, to: DType) -> String {
-        let error = cast(array, to).unwrap_err();
-        format!("{}: {error}", error.code())
+    /// How each of these is refused, a line each.
+    fn refusals(casts: impl IntoIterator<Item = (Array, DType)>) -> String {
+        let line = |(array, to)| {
+            let error = cast(array, to).unwrap_err();
+            format!("{}: {error}", error.code())
+        };
+        casts.into_iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -118,19 +147,39 @@ mod tests {
         assert_eq!(cast(Array::new(&[1], vec![200i64]), DType::Uint8).unwrap(), Array::new(&[1], vec![200u8]));
         assert_eq!(cast(Array::from(vec![0.1]), DType::Float32).unwrap(), Array::new(&[1], vec![0.1f32]));
         assert!(cast(Array::from(vec![f64::INFINITY, f64::NAN]), DType::Float16).is_ok());
-        insta::assert_snapshot!(refused(Array::new(&[2], vec![1i64, 300]), DType::Uint8), @"array_value_out_of_range: Array values do not fit into dtype 'uint8' (e.g. 300)");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![-1i32]), DType::Uint64), @"array_value_out_of_range: Array values do not fit into dtype 'uint64' (e.g. -1)");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![u64::MAX]), DType::Int64), @"array_value_out_of_range: Array values do not fit into dtype 'int64' (e.g. 18446744073709551615)");
-        insta::assert_snapshot!(refused(Array::from(vec![0.0, 1e39]), DType::Float32), @"array_value_out_of_range: Array values do not fit into dtype 'float32' (e.g. 1000000000000000000000000000000000000000)");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![70000i32]), DType::Float16), @"array_value_out_of_range: Array values do not fit into dtype 'float16' (e.g. 70000)");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![Complex::new(0.0, 1e300)]), DType::Complex64), @"");
+        let refused = [
+            (Array::new(&[2], vec![1i64, 300]), DType::Uint8),
+            (Array::new(&[1], vec![-1i32]), DType::Uint64),
+            (Array::new(&[1], vec![u64::MAX]), DType::Int64),
+            (Array::from(vec![0.0, 1e39]), DType::Float32),
+            (Array::new(&[1], vec![70000i32]), DType::Float16),
+            (Array::new(&[1], vec![Complex::new(0.0, 1e300)]), DType::Complex64),
+        ];
+        insta::assert_snapshot!(refusals(refused), @"
+        array_value_out_of_range: Array values do not fit into dtype 'uint8' (e.g. 300)
+        array_value_out_of_range: Array values do not fit into dtype 'uint64' (e.g. -1)
+        array_value_out_of_range: Array values do not fit into dtype 'int64' (e.g. 18446744073709551615)
+        array_value_out_of_range: Array values do not fit into dtype 'float32' (e.g. 1e39)
+        array_value_out_of_range: Array values do not fit into dtype 'float16' (e.g. 70000.0)
+        array_value_out_of_range: Array values do not fit into dtype 'complex64' (e.g. 1e300)
+        ");
     }
 
     #[test]
     fn never_downward() {
-        insta::assert_snapshot!(refused(Array::from(vec![1.0]), DType::Int32), @"array_dtype_mismatch: Array dtype 'float64' cannot be safely cast to 'int32'");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![1i8]), DType::Bool), @"array_dtype_mismatch: Array dtype 'int8' cannot be safely cast to 'bool'");
-        insta::assert_snapshot!(refused(Array::new(&[1], vec![Complex::new(1.0, 0.0)]), DType::Float64), @"array_dtype_mismatch: Array dtype 'complex128' cannot be safely cast to 'float64'");
-        assert_eq!(cast(Array::zeros(DType::Float64, &[0, 2]), DType::Int32).unwrap(), Array::zeros(DType::Int32, &[0, 2]));
+        let refused = [
+            (Array::from(vec![1.0]), DType::Int32),
+            (Array::new(&[1], vec![1i8]), DType::Bool),
+            (Array::new(&[1], vec![Complex::new(1.0, 0.0)]), DType::Float64),
+        ];
+        insta::assert_snapshot!(refusals(refused), @"
+        array_dtype_mismatch: Array dtype 'float64' cannot be safely cast to 'int32'
+        array_dtype_mismatch: Array dtype 'int8' cannot be safely cast to 'bool'
+        array_dtype_mismatch: Array dtype 'complex128' cannot be safely cast to 'float64'
+        ");
+        assert_eq!(
+            cast(Array::zeros(DType::Float64, &[0, 2]), DType::Int32).unwrap(),
+            Array::zeros(DType::Int32, &[0, 2])
+        );
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn non_finite(text: &str) -> Option<f64> {
 }
 
 /// The text with its literals outside strings marked; `None` when it has none.
-fn mark_non_finite(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn mark_non_finite(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut marked = None;
     let mut at = 0;
     while at < bytes.len() {

@@ -10,10 +10,12 @@ mod json;
 mod nested;
 
 pub use cast::cast;
-pub use decode::{Expected, decode};
-pub(crate) use decode::{read_dtype, read_shape};
 pub(crate) use cast::castable;
+pub use decode::{Expected, decode};
+pub(crate) use decode::{decode_wide, read_dtype, read_shape};
 pub use encode::{Encoding, Number, write_abstract, write_array, write_tree, write_view};
+pub(crate) use encode::{write_float, write_nested, write_nodes};
+pub(crate) use json::mark_non_finite;
 pub use json::{JsonError, parse_json, standard_text};
 
 use crate::tree::DType;

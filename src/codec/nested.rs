@@ -19,9 +19,15 @@ pub(super) fn gather(value: &Value, null_is_nan: bool) -> Result<Array, ArrayErr
     Ok(if floats || (negatives && huge) || !(numbers || booleans) {
         Array::new(&shape, fill(value, count, &float))
     } else if huge {
-        Array::new(&shape, fill(value, count, &|value| value.as_u64().unwrap_or(u64::from(*value == Value::Bool(true)))))
+        Array::new(
+            &shape,
+            fill(value, count, &|value| value.as_u64().unwrap_or(u64::from(*value == Value::Bool(true)))),
+        )
     } else if numbers {
-        Array::new(&shape, fill(value, count, &|value| value.as_i64().unwrap_or(i64::from(*value == Value::Bool(true)))))
+        Array::new(
+            &shape,
+            fill(value, count, &|value| value.as_i64().unwrap_or(i64::from(*value == Value::Bool(true)))),
+        )
     } else {
         let bytes: Vec<u8> = fill(value, count, &|value| u8::from(*value == Value::Bool(true)));
         let mut array = Array::zeros(DType::Bool, &shape);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Instance, ModelError};
 use crate::diff::Displacement;
-use crate::tree::{Layout, Path, Tree};
+use crate::tree::{Layout, Tree};
 
 /// A point around which derivatives are taken, and which outputs they are of.
 #[derive(Clone, Debug)]
@@ -33,6 +33,20 @@ impl Base {
     /// No other base of this process has the same.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The same base, asking for the given outputs.
+    pub fn with_outputs(self, of: Layout) -> Base {
+        Base { of, ..self }
+    }
+
+    /// Whether a point that came over a wire is one of this base: its coordinates exist, and ascend.
+    pub fn check(&self, point: &Displacement) -> Result<(), ModelError> {
+        let ascending = point.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if ascending && point.last().is_none_or(|(last, _)| *last < self.wrt.len()) {
+            return Ok(());
+        }
+        Err(ModelError::refused(format!("a point's coordinates must ascend and be below {}", self.wrt.len())))
     }
 
     /// The inputs with some coordinates displaced.

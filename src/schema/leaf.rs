@@ -76,6 +76,13 @@ impl Leaf {
     }
 }
 
+impl Leaf {
+    /// Its dimensions in words: `(n, 3)`; `any` if it may have any number of them.
+    pub fn shape_text(&self) -> String {
+        self.shape.as_ref().map_or_else(|| "any".to_owned(), |dims| Tuple(dims).to_string())
+    }
+}
+
 /// The largest number of the dtype within the bound. A bound that the dtype cannot hold is first
 /// rounded to it, as the values compared with it have been.
 fn largest(dtype: DType, bound: Bound) -> f64 {
@@ -161,7 +168,10 @@ mod tests {
         let ends = |leaf: Leaf| (leaf.lower().unwrap(), leaf.upper().unwrap());
         assert_eq!(ends(leaf(DType::Float64, closed(0.1), open(1.0))), (0.1, 1.0f64.next_down()));
         assert_eq!(ends(leaf(DType::Float64, open(0.0), open(0.0))), (5e-324, -5e-324));
-        assert_eq!(ends(leaf(DType::Float32, open(0.0), closed(0.7))), (f64::from(f32::from_bits(1)), f64::from(0.7f32)));
+        assert_eq!(
+            ends(leaf(DType::Float32, open(0.0), closed(0.7))),
+            (f64::from(f32::from_bits(1)), f64::from(0.7f32))
+        );
         assert_eq!(ends(leaf(DType::Float16, open(0.0), open(1.0))), (2f64.powi(-24), 1.0 - 2f64.powi(-11)));
         assert_eq!(ends(leaf(DType::Float16, open(-1.0), open(-1.0))), (-1.0 + 2f64.powi(-11), -1.0 - 2f64.powi(-10)));
         assert_eq!(ends(leaf(DType::Int32, open(2.0), open(5.0))), (3.0, 4.0));

@@ -55,15 +55,27 @@ pub struct Field {
 impl Node {
     /// The numeric leaf at `path`, whether or not a value has that many elements or that key.
     pub fn leaf(&self, path: &Path) -> Option<&Leaf> {
-        let node = path.segments().iter().try_fold(self, |node, segment| match (node.present(), segment) {
-            (Node::Struct { fields, .. }, Segment::Field(name)) => fields.get(name).map(|field| &field.node),
+        match path.segments().iter().try_fold(self, Node::child)?.present() {
+            Node::Leaf(leaf) => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// What is one step below.
+    pub(super) fn child(&self, segment: &Segment) -> Option<&Node> {
+        match (self.present(), segment) {
+            (Node::Struct { .. }, _) => self.field(segment).map(|field| &field.node),
             (Node::Dict(values), Segment::Key(_)) => Some(values),
             (Node::List { items, .. }, Segment::Index(_)) => Some(items),
             (Node::Tuple(items), Segment::Index(index)) => items.get(*index),
             _ => None,
-        })?;
-        match node.present() {
-            Node::Leaf(leaf) => Some(leaf),
+        }
+    }
+
+    /// The field one step below a struct.
+    pub(super) fn field(&self, segment: &Segment) -> Option<&Field> {
+        match (self.present(), segment) {
+            (Node::Struct { fields, .. }, Segment::Field(name)) => fields.get(name),
             _ => None,
         }
     }

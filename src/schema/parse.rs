@@ -2,32 +2,49 @@
 //!
 //! Not the keywords of one leaf (`parse_leaf`), nor values (`read`).
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 use jsonschema::{Draft, Registry};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::tree::{Pattern, PatternSegment, Segment};
 
 use super::leaf::Limits;
 use super::node::{Field, Node};
-use super::opaque::{Opaque, alternatives};
+use super::opaque::Opaque;
 use super::problem::{SchemaError, Side};
-use super::resolve::{Unclear, View, merge, reaches, resolve};
+use super::resolve::{Unclear, View, merge, resolve};
 
 /// Keywords that restrict values in ways only a JSON Schema validator understands.
-const VALIDATED: [&str; 26] = [
-    "enum", "const", "anyOf", "oneOf", "allOf", "not", "if", "multipleOf", "uniqueItems", "contains", "minContains",
-    "maxContains", "patternProperties", "propertyNames", "minProperties", "maxProperties", "dependentRequired",
-    "dependentSchemas", "dependencies", "unevaluatedItems", "unevaluatedProperties", "additionalItems", "$dynamicRef",
-    "$recursiveRef", "minLength", "pattern",
+const VALIDATED: [&str; 24] = [
+    "enum",
+    "const",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "not",
+    "if",
+    "multipleOf",
+    "uniqueItems",
+    "contains",
+    "minContains",
+    "maxContains",
+    "patternProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "additionalItems",
+    "$dynamicRef",
+    "$recursiveRef",
 ];
 
 /// References can multiply: a schema of a few lines may describe more nodes than fit in memory.
 const MAX_NODES: usize = 100_000;
 const MAX_DEPTH: usize = 100;
-const ROOT: &str = "urn:secant:schema";
 
 /// Parses one schema; what is wrong is added to `errors`.
 pub(super) fn parse(root: &Value, side: Side, errors: &mut Vec<SchemaError>) -> Node {
@@ -49,13 +66,13 @@ pub(super) fn parse(root: &Value, side: Side, errors: &mut Vec<SchemaError>) -> 
 
 /// A walk down one schema.
 pub(super) struct Parser<'a, 'e> {
-    root: &'a Value,
+    pub(super) root: &'a Value,
     side: Side,
     errors: &'e mut Vec<SchemaError>,
-    draft: Draft,
-    /// The whole schema, for opaque parts to refer to; made when the first needs it.
-    registry: Option<Registry<'static>>,
-    path: Pattern,
+    pub(super) draft: Draft,
+    /// The whole schema, for opaque parts to refer to; made when the first needs it, if it can be.
+    pub(super) registry: Option<Option<Registry<'static>>>,
+    pub(super) path: Pattern,
     nodes: usize,
 }
 
@@ -98,7 +115,7 @@ impl<'a> Parser<'a, '_> {
     fn unclear(&mut self, schema: &'a Value, unclear: Unclear) -> Node {
         match unclear {
             Unclear::Recursive(reference) => {
-                self.opaque(schema, &View::new(), &format!("$ref: '{reference}' refers to itself, which"))
+                self.opaque(schema, &View::new(), &format!("'{reference}' refers to itself"))
             }
             Unclear::Conflict(keyword) => self.opaque(schema, &View::new(), &keyword),
             Unclear::Lost(message) => {
@@ -184,24 +201,27 @@ impl<'a> Parser<'a, '_> {
             return self.leaf(&[view], &[]);
         }
         if view.get("differentiable") == Some(&&Value::Bool(true)) {
-            self.error("differentiable", "marks a list: only numeric leaves can be differentiable, so mark those in it");
+            self.error(
+                "differentiable",
+                "marks a list: only numeric leaves can be differentiable, so mark those in it",
+            );
         }
         match (view.get("prefixItems"), view.get("items")) {
             (Some(Value::Array(items)), None | Some(Value::Bool(false))) => {
-                let exactly = Limits { min: items.len(), max: Some(items.len()) };
                 let (min, max) = (self.count(&view, "minItems"), self.count(&view, "maxItems"));
                 if min.is_some_and(|min| min > items.len()) || max.is_some_and(|max| max < items.len()) {
-                    self.error("prefixItems", format!("has {exactly} items, which minItems and maxItems forbid"));
+                    self.error("prefixItems", format!("has {} items, which minItems and maxItems forbid", items.len()));
                 }
-                let nodes = items.iter().enumerate().map(|(index, item)| {
-                    self.below(PatternSegment::Exactly(Segment::Index(index)), item)
-                });
+                let nodes = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| self.below(PatternSegment::Exactly(Segment::Index(index)), item));
                 Node::Tuple(nodes.collect())
             }
             (None, Some(items)) if items.is_object() => {
                 let limits = self.limits(&view);
                 match self.below(PatternSegment::AnyIndex, items) {
-                    Node::Opaque(_) => self.opaque(schema, &view, "items"),
+                    Node::Opaque(item) => self.opaque_whole(schema, &view, item),
                     node => Node::List { items: Box::new(node), limits },
                 }
             }
@@ -239,11 +259,14 @@ impl<'a> Parser<'a, '_> {
 
     fn object(&mut self, schema: &'a Value, view: View<'a>) -> Node {
         if view.get("differentiable") == Some(&&Value::Bool(true)) {
-            self.error("differentiable", "marks an object: only numeric leaves can be differentiable, so mark those in it");
+            self.error(
+                "differentiable",
+                "marks an object: only numeric leaves can be differentiable, so mark those in it",
+            );
         }
         let required = self.required(&view);
         let properties = match view.get("properties") {
-            Some(Value::Object(properties)) => properties,
+            Some(Value::Object(properties)) => Some(properties),
             Some(_) => {
                 self.error("properties", "is an object of schemas");
                 return Node::Opaque(Opaque::anything());
@@ -251,11 +274,11 @@ impl<'a> Parser<'a, '_> {
             None => match view.get("additionalProperties") {
                 Some(values) if values.is_object() && required.is_empty() => {
                     return match self.below(PatternSegment::AnyKey, values) {
-                        Node::Opaque(_) => self.opaque(schema, &view, "additionalProperties"),
+                        Node::Opaque(value) => self.opaque_whole(schema, &view, value),
                         node => Node::Dict(Box::new(node)),
                     };
                 }
-                Some(Value::Bool(false)) => &Map::new(),
+                Some(Value::Bool(false)) => None,
                 _ => return self.opaque(schema, &view, "additionalProperties"),
             },
         };
@@ -267,7 +290,7 @@ impl<'a> Parser<'a, '_> {
             },
         };
         let mut fields = IndexMap::new();
-        for (name, schema) in properties {
+        for (name, schema) in properties.into_iter().flatten() {
             let node = self.below(PatternSegment::Exactly(Segment::Field(name.clone())), schema);
             let annotations = schema.as_object().and_then(|object| resolve(self.root, object).ok()).unwrap_or_default();
             let examples = annotations.get("examples").and_then(|examples| examples.as_array());
@@ -315,73 +338,6 @@ impl<'a> Parser<'a, '_> {
         }
         count
     }
-
-    fn below_opaque(&mut self, schema: &'a Value) -> Node {
-        match schema {
-            Value::Bool(true) => Node::Opaque(Opaque::anything()),
-            schema => {
-                self.path.push(PatternSegment::AnyKey);
-                let node = self.opaque(schema, &View::new(), "additionalProperties beside properties");
-                self.path.pop();
-                node
-            }
-        }
-    }
-
-    /// What only a validator understands, as long as no derivative is asked of it.
-    fn opaque(&mut self, schema: &'a Value, view: &View<'a>, reason: &str) -> Node {
-        if reaches(self.root, schema, |object| object.get("differentiable") == Some(&Value::Bool(true))) {
-            let message = format!("{reason} makes this a value that is passed through: only floating-point and complex leaves can be differentiable");
-            self.error("differentiable", message);
-            return Node::Opaque(Opaque::anything());
-        }
-        let mut opaque = Opaque {
-            validator: None,
-            summary: summary(schema, view),
-            description: view.get("description").and_then(|text| text.as_str()).map(str::to_owned),
-        };
-        match self.compile(schema) {
-            Ok(validator) => opaque.validator = Some(Arc::new(validator)),
-            Err(message) => self.error("type", format!("not a JSON Schema: {message}")),
-        }
-        Node::Opaque(opaque)
-    }
-
-    fn compile(&mut self, schema: &Value) -> Result<jsonschema::Validator, String> {
-        let registry = match &self.registry {
-            Some(registry) => registry,
-            None => {
-                let builder = Registry::new().draft(self.draft).add(ROOT, self.root.clone());
-                let registry = builder.and_then(|builder| builder.prepare()).map_err(|error| error.to_string())?;
-                self.registry.insert(registry)
-            }
-        };
-        let mut schema = schema.clone();
-        absolute(&mut schema);
-        jsonschema::options()
-            .with_draft(self.draft)
-            .with_registry(registry)
-            .build(&schema)
-            .map_err(|error| error.to_string())
-    }
-}
-
-/// Makes references into the schema independent of where they stand.
-fn absolute(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(absolute),
-        Value::Object(object) => {
-            for (keyword, value) in object {
-                match value {
-                    Value::String(reference) if keyword == "$ref" && reference.starts_with('#') => {
-                        *reference = format!("{ROOT}{reference}");
-                    }
-                    value => absolute(value),
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 fn is_refined(view: &View<'_>) -> bool {
@@ -390,20 +346,4 @@ fn is_refined(view: &View<'_>) -> bool {
 
 fn is_null(schema: &Value) -> bool {
     schema.get("type").is_some_and(|kind| kind == "null") || schema.get("const").is_some_and(Value::is_null)
-}
-
-fn summary(schema: &Value, view: &View<'_>) -> String {
-    if let Some(Value::Array(options)) = view.get("enum") {
-        return alternatives(options);
-    }
-    if let Some(value) = view.get("const") {
-        return alternatives(std::slice::from_ref(value));
-    }
-    match view.get("type").copied().or_else(|| schema.get("type")) {
-        Some(Value::String(kind)) => kind.clone(),
-        Some(Value::Array(kinds)) => {
-            kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
-        }
-        _ => "anything".to_owned(),
-    }
 }

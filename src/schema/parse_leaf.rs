@@ -20,7 +20,8 @@ impl<'a> Parser<'a, '_> {
         let differentiable = layers.iter().find_map(|layer| layer.get("differentiable"));
         let differentiable = differentiable == Some(&&Value::Bool(true));
         if differentiable && !dtype.is_continuous() {
-            let message = format!("marks an array of {dtype}: only floating-point and complex leaves can be differentiable");
+            let message =
+                format!("marks an array of {dtype}: only floating-point and complex leaves can be differentiable");
             self.error("differentiable", message);
         }
         let text = layers[0].get("description").and_then(|text| text.as_str());
@@ -126,7 +127,8 @@ impl<'a> Parser<'a, '_> {
         {
             return self.error(keyword, format!("{} values have no order", leaf.dtype));
         }
-        let bound = |closed: Option<f64>, open: Option<f64>, open_is_tighter: fn(f64, f64) -> bool| match (closed, open) {
+        let bound = |closed: Option<f64>, open: Option<f64>, open_is_tighter: fn(f64, f64) -> bool| match (closed, open)
+        {
             (Some(closed), Some(open)) if !open_is_tighter(open, closed) => Some((closed, false)),
             (_, Some(open)) => Some((open, true)),
             (closed, None) => closed.map(|limit| (limit, false)),
@@ -136,7 +138,10 @@ impl<'a> Parser<'a, '_> {
         leaf.maximum = bound(maximum, below, |open, closed| open <= closed).map(declared);
         let (lower, upper) = (leaf.lower().unwrap_or(f64::NEG_INFINITY), leaf.upper().unwrap_or(f64::INFINITY));
         if lower > upper || lower == f64::INFINITY || upper == f64::NEG_INFINITY {
-            let keyword = if leaf.minimum.is_some() { "minimum" } else { "maximum" };
+            let keyword = match (leaf.minimum, leaf.maximum) {
+                (Some(bound), _) => KEYWORDS[usize::from(bound.exclusive)],
+                (None, bound) => KEYWORDS[2 + usize::from(bound.is_some_and(|bound| bound.exclusive))],
+            };
             self.error(keyword, format!("no {} lies within [{lower}, {upper}]", leaf.dtype));
         }
     }

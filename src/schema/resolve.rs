@@ -23,8 +23,19 @@ pub(super) enum Unclear {
 
 /// Keywords of which the outermost counts, since they say nothing about values.
 const ANNOTATIONS: [&str; 13] = [
-    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "differentiable",
-    "scale", "$comment", "$schema", "$id", "$anchor",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "differentiable",
+    "scale",
+    "$comment",
+    "$schema",
+    "$id",
+    "$anchor",
 ];
 
 /// References to references that are followed, at most.

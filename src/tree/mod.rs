@@ -88,39 +88,27 @@ impl<A> Tree<A> {
     pub fn insert(&mut self, path: &Path, subtree: Tree<A>) -> bool {
         let mut tree = self;
         for segment in path.segments() {
-            let next = match (tree, segment) {
+            // A container made on the way takes the form of the first step into it.
+            if matches!(&*tree, Tree::Struct(map) if map.is_empty()) {
+                match segment {
+                    Segment::Field(_) => {}
+                    Segment::Key(_) => *tree = Tree::Dict(Map::new()),
+                    Segment::Index(_) => *tree = Tree::List(Vec::new()),
+                }
+            }
+            let unmade = || Tree::Struct(Map::new());
+            tree = match (tree, segment) {
                 (Tree::Struct(map), Segment::Field(key)) | (Tree::Dict(map), Segment::Key(key)) => {
-                    map.entry(key.clone()).or_insert_with(|| Tree::Struct(Map::new()))
+                    map.entry(key.clone()).or_insert_with(unmade)
                 }
-                (Tree::List(items), Segment::Index(index)) => {
+                (Tree::List(items), Segment::Index(index)) if *index <= items.len() => {
                     if *index == items.len() {
-                        items.push(Tree::Struct(Map::new()));
+                        items.push(unmade());
                     }
-                    match items.get_mut(*index) {
-                        Some(item) => item,
-                        None => return false,
-                    }
-                }
-                // A container made on the way takes the form of the first step into it.
-                (tree @ Tree::Struct(_), segment) if matches!(tree, Tree::Struct(map) if map.is_empty()) => {
-                    *tree = match segment {
-                        Segment::Key(_) => Tree::Dict(Map::new()),
-                        _ => Tree::List(Vec::new()),
-                    };
-                    match (tree, segment) {
-                        (Tree::Dict(map), Segment::Key(key)) => {
-                            map.entry(key.clone()).or_insert_with(|| Tree::Struct(Map::new()))
-                        }
-                        (Tree::List(items), Segment::Index(0)) => {
-                            items.push(Tree::Struct(Map::new()));
-                            &mut items[0]
-                        }
-                        _ => return false,
-                    }
+                    &mut items[*index]
                 }
                 _ => return false,
             };
-            tree = next;
         }
         *tree = subtree;
         true

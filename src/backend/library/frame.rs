@@ -86,6 +86,10 @@ struct Displaced {
     words: Vec<u64>,
 }
 
+// SAFETY: all pointers of a frame lead to memory that it owns, or shares immutably, and that stays where it
+// is when the frame moves.
+unsafe impl Send for Frame {}
+
 impl Frame {
     pub(super) fn new(signature: Arc<Signature>, shapes_only: bool) -> Frame {
         let outputs = Outputs::new(&signature, shapes_only);

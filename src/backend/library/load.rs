@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use object::elf::{EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, ET_DYN, FileHeader64};
+use object::elf::{DT_NEEDED, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, ET_DYN, FileHeader64, Machine};
 use object::read::elf::{Dyn, FileHeader};
 use object::{Endianness, LittleEndian};
 
@@ -137,23 +137,24 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
-    EM_X86_64
+/// This machine, as ELF numbers it; none where we do not know the number.
+const MACHINE: Option<Machine> = if cfg!(target_arch = "x86_64") {
+    Some(EM_X86_64)
 } else if cfg!(target_arch = "aarch64") {
-    EM_AARCH64
+    Some(EM_AARCH64)
 } else if cfg!(target_arch = "riscv64") {
-    EM_RISCV
+    Some(EM_RISCV)
 } else {
-    0
+    None
 };
 
-fn machine_name(machine: u16) -> String {
+fn machine_name(machine: Machine) -> String {
     match machine {
         EM_X86_64 => "x86-64".to_owned(),
         EM_AARCH64 => "aarch64".to_owned(),
         EM_RISCV => "RISC-V".to_owned(),
         EM_386 => "32-bit x86".to_owned(),
-        other => format!("machine number {other}"),
+        other => format!("another machine ({other:?})"),
     }
 }
 
@@ -174,8 +175,10 @@ fn check_format(path: &Path) -> Result<(), String> {
     }
     let header = FileHeader64::<LittleEndian>::parse(&*data).map_err(|error| format!("has a broken ELF header: {error}"))?;
     let machine = header.e_machine.get(LittleEndian);
-    if MACHINE != 0 && machine != MACHINE {
-        return Err(format!("was built for {}, this machine is {}", machine_name(machine), machine_name(MACHINE)));
+    if let Some(ours) = MACHINE
+        && machine != ours
+    {
+        return Err(format!("was built for {}, this machine is {}", machine_name(machine), machine_name(ours)));
     }
     if header.e_type.get(LittleEndian) != ET_DYN {
         return Err("is an object file or program, not a shared library: link it with -shared".to_owned());
@@ -192,7 +195,7 @@ fn missing(path: &Path) -> String {
         let sections = header.sections(endian, &*data).ok()?;
         let (dynamic, index) = sections.dynamic(endian, &*data).ok()??;
         let strings = sections.strings(endian, &*data, index).ok()?;
-        let names = dynamic.iter().filter(|entry| entry.d_tag(endian) == u64::from(object::elf::DT_NEEDED) as _);
+        let names = dynamic.iter().filter(|entry| entry.d_tag(endian) == DT_NEEDED);
         names.map(|entry| Some(String::from_utf8_lossy(entry.string(endian, strings).ok()?).into_owned())).collect()
     };
     match needed() {

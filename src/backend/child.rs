@@ -1,0 +1,169 @@
+//! A process done right: pipes on all three of its standard streams, a process group of its own so that
+//! a kill reaches its children, an orderly end, and nothing left behind, not even on Ctrl-C.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::wire::Wire;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The program and its arguments, the launcher's before them.
+    pub(crate) argv: Vec<String>,
+    /// Where it runs.
+    pub(crate) folder: PathBuf,
+    /// Added to its environment.
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// A running process.
+pub(crate) struct Child {
+    process: std::process::Child,
+    group: Pid,
+    pub(crate) wire: Wire,
+    status: Option<ExitStatus>,
+}
+
+/// How long a process that was asked to end may take before it is told to, and before it is made to.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// The groups that must not outlive us; `None` once we are ending and nothing may be started any more.
+static LIVE: Mutex<Option<BTreeSet<i32>>> = Mutex::new(Some(BTreeSet::new()));
+
+/// Kills every process that was started and everything it started, and lets no other start. For a program
+/// that is about to end.
+pub fn kill_all() {
+    let groups = LIVE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for group in groups.into_iter().flatten().filter_map(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+impl Launch {
+    /// Starts it. The error says what could not be started, where, and why.
+    pub(crate) fn start(&self) -> Result<Child, String> {
+        let (program, arguments) = self.argv.split_first().ok_or("the command is empty")?;
+        let mut command = Command::new(resolve(program, &self.folder));
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .envs(&self.env)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(groups) = &mut *live else { return Err("this program is ending".to_owned()) };
+        let mut process = command.spawn().map_err(|error| {
+            let advice = if error.kind() == std::io::ErrorKind::NotFound { ": is it installed and on the PATH?" } else { "" };
+            format!("cannot start `{}` in {}: {error}{advice}", self.argv.join(" "), self.folder.display())
+        })?;
+        let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw).ok_or("a process without a number")?;
+        groups.insert(group.as_raw_nonzero().get());
+        drop(live);
+        let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { unreachable!("all three streams were asked for") };
+        let wire = Wire::new(stdin.into(), stdout.into(), Some(stderr.into())).map_err(|error| error.to_string())?;
+        Ok(Child { process, group, wire, status: None })
+    }
+}
+
+/// A program named with a slash is looked for from the folder, as the manifest means it; one without is
+/// for the PATH.
+fn resolve(program: &str, folder: &Path) -> PathBuf {
+    let path = Path::new(program);
+    if path.is_relative() && program.contains('/') { folder.join(path) } else { path.to_owned() }
+}
+
+impl Child {
+    /// Its exit status, waited for until `deadline`.
+    pub(crate) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
+        // A process is over soon after its pipes close. Where it closed them and stays, or a child of its
+        // own holds them open, only asking again helps.
+        let mut pause = Duration::from_micros(100);
+        loop {
+            if let Some(status) = self.status {
+                return Some(status);
+            }
+            match self.process.try_wait() {
+                Ok(Some(status)) => self.status = Some(status),
+                Ok(None) | Err(_) if Instant::now() >= deadline => return None,
+                Ok(None) => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(10));
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// How it ended, in words; it is given a moment to do so.
+    pub(crate) fn epitaph(&mut self) -> String {
+        match self.wait(Instant::now() + PATIENCE) {
+            None => "it closed its stdout but still runs".to_owned(),
+            Some(status) => describe(status),
+        }
+    }
+
+    /// Lets it end by itself: its stdin is closed, and it has a moment.
+    pub(crate) fn end(mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let _ = self.wire.finish_input(Some(deadline));
+        self.wire.drain(deadline);
+        if self.wait(deadline).is_none() {
+            let _ = kill_process_group(self.group, Signal::TERM);
+            self.wait(Instant::now() + PATIENCE);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // The whole group, so that what it started ends too, even where it ended itself. Its number cannot be
+        // another's yet: either it has not been waited for, or the group would have to be empty.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        if self.status.is_none() {
+            let _ = self.process.wait();
+        }
+        if let Some(groups) = &mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
+            groups.remove(&self.group.as_raw_nonzero().get());
+        }
+    }
+}
+
+/// An exit status in words.
+pub(crate) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it exited with code {code}"),
+        (_, Some(number)) => {
+            let name = Signal::from_named_raw(number).and_then(name);
+            match name {
+                Some(name) => format!("it was killed by {name}"),
+                None => format!("it was killed by signal {number}"),
+            }
+        }
+        _ => format!("it ended: {status}"),
+    }
+}
+
+fn name(signal: Signal) -> Option<&'static str> {
+    let names = [
+        (Signal::SEGV, "SIGSEGV (a bad memory access)"),
+        (Signal::ABORT, "SIGABRT (it aborted itself)"),
+        (Signal::BUS, "SIGBUS (a bad memory access)"),
+        (Signal::FPE, "SIGFPE (an arithmetic error)"),
+        (Signal::ILL, "SIGILL (an illegal instruction)"),
+        (Signal::KILL, "SIGKILL (perhaps out of memory)"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::INT, "SIGINT"),
+        (Signal::PIPE, "SIGPIPE"),
+    ];
+    names.into_iter().find(|(known, _)| *known == signal).map(|(_, name)| name)
+}

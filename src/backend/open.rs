@@ -1,0 +1,301 @@
+//! From a folder, a library or a manifest to a model: the only match on kinds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::build::Recipe;
+use super::child::Launch;
+use super::library::{Library, LoadError};
+use super::stdio::{Introduced, Program, Terms};
+use crate::manifest::{Executable, Gradient, Isolation, Kind, Manifest, ManifestError, Protocol, Run};
+use crate::model::{Description, Model};
+use crate::schema::{Differentiable, Signature};
+
+/// A model, and what its manifest says about deriving and running it.
+pub struct Opened {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// Defaults for derivatives.
+    pub gradient: Gradient,
+    /// How it is run.
+    pub run: Run,
+    /// The folder it came from; the library's own for a bare one.
+    pub folder: PathBuf,
+}
+
+/// What a caller may overrule when a model is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Instances evaluated at once.
+    pub workers: Option<usize>,
+    /// The longest an evaluation may take.
+    pub timeout: Option<Duration>,
+    /// Where a library runs, whatever its manifest says.
+    pub isolation: Option<Isolation>,
+    /// The `secant` program that workers run; found by itself when not given.
+    pub worker: Option<PathBuf>,
+}
+
+/// Why a model cannot be opened: the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing is there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The manifest is no good.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The library is no good.
+    #[error(transparent)]
+    Library(#[from] LoadError),
+    /// Anything else about the model at `place`.
+    #[error("{}: {message}", place.display())]
+    Other {
+        /// The file or folder.
+        place: PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+}
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Opens the model at `path`: a folder with a `model.toml`, such a file itself, or a bare library.
+pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
+    let path = std::path::absolute(path).map_err(|error| other(path, error))?;
+    if path.is_dir() {
+        return open_manifest(&path.join("model.toml"), options);
+    }
+    if !path.exists() {
+        return Err(OpenError::NotFound(format!("there is no {}", path.display())));
+    }
+    if path.extension().is_some_and(|ending| ending == "toml") {
+        return open_manifest(&path, options);
+    }
+    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = Source {
+        place: &path,
+        folder: &folder,
+        name: name.strip_prefix("lib").unwrap_or(&name),
+        manifest: None,
+        options,
+        run: options.over(Run::default()),
+    };
+    let model = source.library(&path, Isolation::None)?;
+    Ok(Opened { model, gradient: Gradient::default(), run: source.run, folder: folder.clone() })
+}
+
+fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
+    let text = std::fs::read_to_string(file).map_err(|error| OpenError::NotFound(format!("{}: {error}", file.display())))?;
+    let manifest = Manifest::parse(&text, file)?;
+    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let run = options.over(manifest.run.clone());
+    let source = Source { place: file, folder: &folder, name: &manifest.name, manifest: Some(&manifest), options, run };
+    let model = match &manifest.kind {
+        Kind::Library(library) => {
+            let path = folder.join(&library.path);
+            let recipe = Recipe { manifest: file, folder: &folder, target: &path, argv: &library.build, sources: library.sources.as_deref() };
+            recipe.follow().map_err(|message| other(file, message))?;
+            source.library(&path, library.isolation)?
+        }
+        Kind::Executable(executable) => {
+            if let Some(path) = &executable.path {
+                let path = folder.join(path);
+                let recipe = Recipe { manifest: file, folder: &folder, target: &path, argv: &executable.build, sources: executable.sources.as_deref() };
+                recipe.follow().map_err(|message| other(file, message))?;
+            } else if !executable.build.is_empty() {
+                return Err(other(file, "executable.build is given without executable.path: which file does it make?"));
+            }
+            source.executable(executable)?
+        }
+    };
+    let run = source.run;
+    Ok(Opened { model, gradient: manifest.gradient, run, folder })
+}
+
+impl OpenOptions {
+    fn over(&self, run: Run) -> Run {
+        Run { workers: self.workers.or(run.workers), timeout: self.timeout.or(run.timeout), ..run }
+    }
+}
+
+fn other(place: &Path, message: impl ToString) -> OpenError {
+    OpenError::Other { place: place.to_owned(), message: message.to_string() }
+}
+
+/// Where a model comes from.
+struct Source<'s> {
+    /// The manifest or bare library, for messages.
+    place: &'s Path,
+    folder: &'s Path,
+    name: &'s str,
+    manifest: Option<&'s Manifest>,
+    options: &'s OpenOptions,
+    run: Run,
+}
+
+/// What a model says of itself, all optional; the manifest wins over it.
+#[derive(Default)]
+struct Words {
+    name: Option<String>,
+    version: Option<String>,
+    description: Option<String>,
+    input: Option<Value>,
+    output: Option<Value>,
+}
+
+impl Source<'_> {
+    fn library(&self, path: &Path, isolation: Isolation) -> Result<Arc<dyn Model>, OpenError> {
+        let isolation = self.options.isolation.unwrap_or(isolation);
+        // Only a process can be stopped, so that a time limit asks for one.
+        let isolated = isolation == Isolation::Process || (self.run.timeout.is_some() && self.options.isolation.is_none());
+        if isolated && let (Some(input), Some(output)) = (self.schema("input")?, self.schema("output")?) {
+            // With the schemas at hand nothing of it needs to be loaded here.
+            let words = Words { input: Some(input), output: Some(output), ..Words::default() };
+            let (description, signature) = self.describe(words, "library, isolated")?;
+            return self.worker(description, signature);
+        }
+        let library = Library::load(path)?;
+        let described: Value = serde_json::from_str(library.described())
+            .map_err(|error| other(path, format!("describe() returned text that is no JSON object: {error}")))?;
+        let text = |key: &str| described.get(key).and_then(Value::as_str).map(str::to_owned);
+        let words = Words {
+            name: text("name"),
+            version: text("version"),
+            description: text("description"),
+            input: described.get("input_schema").cloned(),
+            output: described.get("output_schema").cloned(),
+        };
+        let several = self.run.workers.is_some_and(|workers| workers > 1) && self.options.isolation.is_none();
+        if isolated || (library.one_per_process() && several) {
+            let (description, signature) = self.describe(words, "library, isolated")?;
+            return self.worker(description, signature);
+        }
+        let (description, signature) = self.describe(words, "library")?;
+        let config = self.config();
+        Ok(Arc::new(library.into_model(description, signature, &config)))
+    }
+
+    /// A library behind our own stdio guest.
+    fn worker(&self, description: Description, signature: Signature) -> Result<Arc<dyn Model>, OpenError> {
+        let program = match &self.options.worker {
+            Some(program) => program.clone(),
+            None => worker_program().map_err(|message| other(self.place, message))?,
+        };
+        let argv = vec![program.to_string_lossy().into_owned(), "worker".to_owned(), self.place.to_string_lossy().into_owned()];
+        let terms = self.terms(argv, BTreeMap::new(), Protocol::Jsonrpc, &signature);
+        Ok(Arc::new(Program::new(terms, description, signature, None)))
+    }
+
+    fn executable(&self, executable: &Executable) -> Result<Arc<dyn Model>, OpenError> {
+        let kind = match executable.protocol {
+            Protocol::Jsonrpc => "executable (jsonrpc)",
+            Protocol::Lines => "executable (lines)",
+            Protocol::Once => "executable (once)",
+        };
+        let (input, output) = (self.schema("input")?, self.schema("output")?);
+        if let (Some(input), Some(output)) = (&input, &output) {
+            let words = Words { input: Some(input.clone()), output: Some(output.clone()), ..Words::default() };
+            let (description, signature) = self.describe(words, kind)?;
+            let terms = self.terms(executable.command.clone(), executable.env.clone(), executable.protocol, &signature);
+            return Ok(Arc::new(Program::new(terms, description, signature, None)));
+        }
+        if executable.protocol != Protocol::Jsonrpc {
+            return Err(other(self.place, "`input` and `output` must name schema files: only a jsonrpc program can describe itself"));
+        }
+        let terms = self.bare_terms(executable.command.clone(), executable.env.clone(), executable.protocol);
+        let mut introduced = Introduced::start(&terms).map_err(|error| other(self.place, format!("to learn its schemas it was started, but {error}")))?;
+        let (said_input, said_output) = introduced.schemas();
+        let words = Words {
+            name: introduced.name().map(str::to_owned),
+            version: introduced.version().map(str::to_owned),
+            description: introduced.description().map(str::to_owned),
+            input: input.or(said_input),
+            output: output.or(said_output),
+        };
+        let (description, signature) = self.describe(words, kind)?;
+        Ok(Arc::new(Program::new(terms, description, signature, Some(introduced))))
+    }
+
+    fn terms(&self, argv: Vec<String>, env: BTreeMap<String, String>, protocol: Protocol, signature: &Signature) -> Terms {
+        let outputs_error = matches!(&signature.outputs, crate::schema::Node::Struct { fields, .. } if fields.contains_key("error"));
+        Terms { outputs_error, ..self.bare_terms(argv, env, protocol) }
+    }
+
+    fn bare_terms(&self, argv: Vec<String>, env: BTreeMap<String, String>, protocol: Protocol) -> Terms {
+        let argv = self.run.launcher.iter().cloned().chain(argv).collect();
+        Terms {
+            launch: Launch { argv, folder: self.folder.to_owned(), env },
+            protocol,
+            config: self.config(),
+            timeout: self.run.timeout,
+            start_timeout: self.run.start_timeout.unwrap_or(START_TIMEOUT),
+            outputs_error: false,
+        }
+    }
+
+    fn config(&self) -> Value {
+        self.manifest.map_or_else(|| Value::Object(serde_json::Map::new()), |manifest| manifest.config.clone())
+    }
+
+    /// The schema file of one side, if the manifest names one.
+    fn schema(&self, side: &str) -> Result<Option<Value>, OpenError> {
+        let file = self.manifest.and_then(|manifest| if side == "input" { manifest.input.as_ref() } else { manifest.output.as_ref() });
+        let Some(file) = file else { return Ok(None) };
+        let path = self.folder.join(file);
+        let text = std::fs::read(&path).map_err(|error| other(self.place, format!("{side}: {}: {error}", path.display())))?;
+        let schema = serde_json::from_slice(&text).map_err(|error| other(&path, format!("is no JSON: {error}")))?;
+        Ok(Some(schema))
+    }
+
+    /// The description and signature: the manifest's words first, then the model's own.
+    fn describe(&self, words: Words, kind: &str) -> Result<(Description, Signature), OpenError> {
+        let manifest = self.manifest;
+        let input = self.schema("input")?.or(words.input);
+        let output = self.schema("output")?.or(words.output);
+        let (Some(input), Some(output)) = (input, output) else {
+            return Err(other(self.place, "a schema is missing: name the files with `input` and `output`, or have the model describe itself"));
+        };
+        let marks = match manifest {
+            Some(manifest) => Differentiable {
+                inputs: self.patterns(&manifest.differentiable.inputs)?,
+                outputs: self.patterns(&manifest.differentiable.outputs)?,
+            },
+            None => Differentiable::default(),
+        };
+        let signature = Signature::parse(&input, &output, &marks).map_err(|errors| other(self.place, format!("\n{errors}")))?;
+        let description = Description {
+            name: if manifest.is_some() { self.name.to_owned() } else { words.name.unwrap_or_else(|| self.name.to_owned()) },
+            version: manifest.and_then(|manifest| manifest.version.clone()).or(words.version).unwrap_or_default(),
+            description: manifest.and_then(|manifest| manifest.description.clone()).or(words.description).unwrap_or_default(),
+            kind: kind.to_owned(),
+        };
+        Ok((description, signature))
+    }
+
+    fn patterns(&self, texts: &[String]) -> Result<Vec<crate::tree::Pattern>, OpenError> {
+        texts.iter().map(|text| text.parse().map_err(|error| other(self.place, format!("differentiable: {error}")))).collect()
+    }
+}
+
+/// The `secant` program, to be run as a worker.
+fn worker_program() -> Result<PathBuf, String> {
+    if let Some(program) = std::env::var_os("SECANT_WORKER") {
+        return Ok(program.into());
+    }
+    let ours = std::env::current_exe().map_err(|error| error.to_string())?;
+    let name = format!("secant{}", std::env::consts::EXE_SUFFIX);
+    if ours.file_name().is_some_and(|file| *file == *name) {
+        return Ok(ours);
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let places = ours.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&paths));
+    places.map(|folder| folder.join(&name)).find(|program| program.is_file()).ok_or_else(|| {
+        "isolation needs the `secant` program: install it (cargo install), put it on the PATH, or name it in $SECANT_WORKER".to_owned()
+    })
+}

@@ -1,0 +1,13 @@
+//! Programs that speak JSON over their standard input and output, and the other end of it for
+//! libraries put behind a worker of ours ([`guest`]).
+//!
+//! `protocol` knows the messages and no I/O, `host` starts and asks programs, `guest` answers.
+
+pub mod guest;
+mod host;
+mod once;
+mod protocol;
+mod session;
+mod template;
+
+pub(crate) use host::{Introduced, Program, Terms};

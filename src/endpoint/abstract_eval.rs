@@ -1,0 +1,37 @@
+//! Output shapes from input shapes: from the schema where that is enough, else from the model's own
+//! answer, else from one evaluation at a
+//! stand-in point of those shapes.
+
+use super::{Context, Error, apply};
+use crate::tree::{Abstract, Tree};
+
+/// The dtypes and shapes of the outputs that inputs of these dtypes and shapes lead to.
+pub fn abstract_eval(context: &Context<'_>, inputs: &Tree<Abstract>) -> Result<Tree<Abstract>, Error> {
+    let signature = context.pool.model().signature();
+    if let Some(shapes) = signature.output_shapes(inputs) {
+        return Ok(shapes);
+    }
+    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    if instance.natives().abstract_eval {
+        let shapes = instance.abstract_eval(inputs);
+        return instance.settle(shapes).map_err(|error| Error::at(context.pool, super::Place::Base, error));
+    }
+    drop(instance);
+    let stand_in = signature.stand_in(inputs).map_err(Error::Caller)?;
+    match apply(context, &stand_in) {
+        Ok(outputs) => Ok(outputs.map(&mut |array| array.to_abstract())),
+        Err(error) => {
+            let open: Vec<_> = signature.open_outputs().into_iter().map(|(pattern, what)| format!("{pattern}: {what}")).collect();
+            Err(Error::caller(
+                crate::tree::Path::root(),
+                "value_error",
+                format!(
+                    "Value error, the shapes of the outputs are not known without an evaluation, and one at a stand-in point failed ({error}). \
+                     Name these dimensions in both schemas, give the input schema an example of this shape, or give the model an \
+                     abstract_eval. Open: {}",
+                    open.join("; ")
+                ),
+            ))
+        }
+    }
+}

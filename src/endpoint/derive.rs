@@ -1,0 +1,354 @@
+//! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
+
+use std::time::Instant;
+
+use super::error::Place;
+use super::jacobian::{Values, not_holomorphic};
+use super::report::{Report, Steps};
+use super::request::{Request, Vectors};
+use super::settings::{Settings, eps_for};
+use super::{Context, Error, Jacobian, native};
+use crate::diff::{self, Algorithm, Axis, Defect, Displacement, Plan, Problem};
+use crate::exec::{self, Cause, Failure, Workers};
+use crate::manifest::{AlgorithmName, Eps};
+use crate::model::{Base, ModelError};
+use crate::schema::{Side, Violation, Violations};
+use crate::tree::{Array, Layout, Path, Pattern, Tree};
+
+/// The Jacobian of the outputs asked for with respect to the inputs asked for.
+pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
+    if let Some(native) = native::jacobian(context, request, settings)? {
+        return Ok(native);
+    }
+    let (of, wrt, columns, report) = differences(context, request, settings, |_| Problem::Jacobian, None)?;
+    if let Some((output, input)) = not_holomorphic(&columns, &of, &wrt) {
+        return Err(Error::caller(
+            output.clone(),
+            "value_error",
+            format!(
+                "Value error, {output} is not a holomorphic function of {input}, so that one complex number an entry \
+                 cannot hold its derivative: ask for a JVP or VJP, which can, or split the input into real parts"
+            ),
+        ));
+    }
+    Ok(Jacobian::new(of, wrt, Values::Columns(columns), report))
+}
+
+/// J·v: for each output an array of its shape and dtype.
+pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<(Vectors, Report), Error> {
+    if let Some(native) = native::jvp(context, request, settings)? {
+        return Ok(native);
+    }
+    let tangent: Vec<f64> = request.vectors.iter().flat_map(|(_, array)| array.to_vec()).collect();
+    let (of, _, values, report) = differences(context, request, settings, |_| Problem::Jvp(&tangent), None)?;
+    Ok((narrow(&of, &values, context)?, report))
+}
+
+/// w·J: for each input an array of its shape and dtype. No matrix is held.
+pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<(Vectors, Report), Error> {
+    if let Some(native) = native::vjp(context, request, settings)? {
+        return Ok(native);
+    }
+    let (_, wrt, mut values, report) = differences(context, request, settings, |_| Problem::Vjp, Some(&request.vectors))?;
+    // The gradient by a complex input is ∂/∂x − i ∂/∂y, so that it pairs with displacements without conjugation.
+    for span in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
+        values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
+    }
+    Ok((narrow(&wrt, &values, context)?, report))
+}
+
+/// Values as arrays of the dtypes they are declared with.
+pub(super) fn narrow(layout: &Layout, values: &[f64], context: &Context<'_>) -> Result<Vectors, Error> {
+    let vectors = layout.unravel(values);
+    for (path, array) in &vectors {
+        if array.to_vec().iter().any(|value| !value.is_finite()) {
+            let error = ModelError::failed(format!("the derivative at {path} does not fit into {}", array.dtype()));
+            return Err(Error::at(context.pool, Place::Base, error));
+        }
+    }
+    Ok(vectors)
+}
+
+/// The cotangent over all output coordinates. It pairs with displacements as Re(w·dy), without
+/// conjugation, hence the sign of imaginary parts.
+fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error> {
+    let mut faults = Vec::new();
+    let mut ravelled = vec![0.0; of.len()];
+    let mut fault = |path: &Path, message: String| {
+        faults.push(Violation { path: path.clone(), code: "value_error", message: format!("Value error, {message}") });
+    };
+    for (path, array) in cotangents {
+        let Some(span) = of.span(path) else {
+            fault(path, format!("there is a cotangent for {path}, but the model's outputs have none at these inputs"));
+            continue;
+        };
+        match crate::schema::broadcast(array, &span.shape) {
+            Some(array) => {
+                let slots = &mut ravelled[span.offset..span.offset + span.len];
+                array.read(slots);
+                if span.dtype.is_complex() {
+                    slots.iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
+                }
+            }
+            None => fault(path, format!("the cotangent of {path} has shape {:?}, the output has {:?}", array.shape(), span.shape)),
+        }
+    }
+    for span in of.spans().iter().filter(|span| !cotangents.iter().any(|(path, _)| *path == span.path)) {
+        fault(&span.path, format!("the output {} has no cotangent", span.path));
+    }
+    if faults.is_empty() { Ok(ravelled) } else { Err(Error::Caller(Violations(faults))) }
+}
+
+/// Plans, scouts, sweeps and folds.
+fn differences<'p>(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    problem: impl FnOnce(usize) -> Problem<'p>,
+    cotangents: Option<&Vectors>,
+) -> Result<(Layout, Layout, Vec<f64>, Report), Error> {
+    let started = Instant::now();
+    let (pool, progress) = (context.pool, context.progress);
+    let wrt = Layout::of(&request.inputs, &request.wrt)
+        .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
+    let (algorithm, seed) = algorithm(context, request, settings, wrt.len())?;
+    let base = Base::new(request.inputs.clone(), wrt, Layout::default());
+    let axes = axes(context, request, settings, &base, algorithm)?;
+    let plan = Plan::new(axes, problem(base.wrt.len()), algorithm).map_err(|defects| refused(&defects, &base))?;
+    progress.plan(plan.evaluations());
+
+    // The scout's evaluation is one of the plan's, and the first that shows which outputs there are.
+    let mut point = Displacement::new();
+    plan.scout(&mut point);
+    let place = || place(&plan, 0, &base);
+    let mut instance = pool.lend().map_err(|error| Error::opening(pool, error))?;
+    let clock = Instant::now();
+    let outputs = instance.apply(&base.displaced(&point));
+    let typical = clock.elapsed();
+    let outputs = instance.settle(outputs).map_err(|error| Error::at(pool, place(), error))?;
+    progress.advance();
+    let paths = request.of.resolve(&outputs)?;
+    let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
+    let mut outcome = vec![0.0; of.len()];
+    of.ravel(&outputs, &mut outcome).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
+    if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
+        return Err(Error::at(pool, place(), non_finite(&of, row)));
+    }
+    let cotangent = cotangents.map(|cotangents| ravel_cotangents(cotangents, &of)).transpose()?;
+
+    let most = settings.workers.or(context.defaults.workers);
+    let workers = Workers {
+        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        spare: most.is_none().then_some(typical),
+    };
+    let base = base.with_outputs(of);
+    let mut machine = plan.start(&outcome, cotangent.as_deref());
+    let workers = exec::sweep(pool, &base, &mut machine, workers, progress)
+        .map_err(|failure| failed(failure, machine.plan(), &base, context))?;
+
+    let plan = machine.plan();
+    let report = Report {
+        algorithm: name(algorithm, plan).to_owned(),
+        evaluations: plan.evaluations(),
+        elapsed: started.elapsed(),
+        workers,
+        steps: steps(plan, &base.wrt),
+        samples: plan.samples(),
+        seed: plan.samples().and(seed),
+    };
+    let values = machine.finish();
+    let Base { of, wrt, .. } = base;
+    Ok((of, wrt, values, Report { elapsed: started.elapsed(), ..report }))
+}
+
+fn name(algorithm: Algorithm, plan: &Plan) -> &'static str {
+    match algorithm {
+        Algorithm::Central => "central",
+        Algorithm::Forward => "forward",
+        Algorithm::Backward => "backward",
+        Algorithm::Stochastic { .. } if plan.samples().is_some() => "stochastic",
+        Algorithm::Stochastic { .. } => "central (no dearer than stochastic)",
+    }
+}
+
+fn steps(plan: &Plan, wrt: &Layout) -> Vec<Steps> {
+    wrt.spans()
+        .iter()
+        .filter(|span| span.len > 0)
+        .map(|span| {
+            let steps = (span.offset..span.offset + span.len).map(|coordinate| plan.step(coordinate));
+            let (least, most) = steps.fold((f64::INFINITY, 0.0), |(a, b), step| (step.min(a), step.max(b)));
+            Steps { path: span.path.clone(), least, most }
+        })
+        .collect()
+}
+
+/// The algorithm: as asked, else as the inputs say, else as the manifest says, else central. With the
+/// seed, drawn if it is not given.
+fn algorithm(context: &Context<'_>, request: &Request, settings: &Settings, n: usize) -> Result<(Algorithm, Option<u64>), Error> {
+    let defaults = &context.defaults.gradient;
+    let name = match (settings.algorithm, context.defaults.algorithm_from()) {
+        (Some(name), _) => name,
+        (None, Some(path)) => match request.inputs.get(&path) {
+            Some(Tree::Text(text)) => {
+                let word = text.trim_matches('"');
+                word.parse().map_err(|error: String| Error::caller(path, "literal_error", error))?
+            }
+            _ => defaults.algorithm.unwrap_or(AlgorithmName::Central),
+        },
+        (None, None) => defaults.algorithm.unwrap_or(AlgorithmName::Central),
+    };
+    let samples = settings.samples.or(defaults.samples).unwrap_or_else(|| diff::default_samples(n));
+    let seed = settings.seed.or(defaults.seed);
+    Ok(match name {
+        AlgorithmName::Central => (Algorithm::Central, None),
+        AlgorithmName::Forward => (Algorithm::Forward, None),
+        AlgorithmName::Backward => (Algorithm::Backward, None),
+        AlgorithmName::Stochastic => {
+            // Short enough to be typed again, and exact in JSON.
+            let seed = seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
+            (Algorithm::Stochastic { samples, seed }, Some(seed))
+        }
+    })
+}
+
+/// What differences need to know of every coordinate.
+fn axes(context: &Context<'_>, request: &Request, settings: &Settings, base: &Base, algorithm: Algorithm) -> Result<Vec<Axis>, Error> {
+    let signature = context.pool.model().signature();
+    let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref());
+    if let Some(Eps::PerPath(table)) = eps {
+        check_eps_keys(table, &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>())?;
+    }
+    let order = match algorithm {
+        Algorithm::Forward | Algorithm::Backward => 1,
+        Algorithm::Central | Algorithm::Stochastic { .. } => 2,
+    };
+    // A step must show in the coarser of what goes in and what comes out.
+    let outputs = signature.differentiable(Side::Output);
+    let wanted = outputs.iter().filter(|(pattern, _)| request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path))));
+    let output_bits = wanted.map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
+    let mut axes = Vec::with_capacity(base.wrt.len());
+    let mut faults = Vec::new();
+    for span in base.wrt.spans() {
+        let leaf = signature.inputs.leaf(&span.path);
+        let bits = span.dtype.significand_bits();
+        let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
+        let by_hand = eps_for(eps, &span.path);
+        // Bounds are on elements; parts of complex numbers have none.
+        let bounds = leaf.filter(|leaf| !leaf.dtype.is_complex());
+        let lower = bounds.and_then(|leaf| leaf.lower()).unwrap_or(f64::NEG_INFINITY);
+        let upper = bounds.and_then(|leaf| leaf.upper()).unwrap_or(f64::INFINITY);
+        for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
+            if !x.is_finite() {
+                let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
+                faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
+            }
+            let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
+            axes.push(Axis { x, lower, upper, step, bits });
+        }
+    }
+    if faults.is_empty() { Ok(axes) } else { Err(Error::Caller(Violations(limited(faults)))) }
+}
+
+fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
+    let meant = |key: &str| key.parse::<Pattern>().is_ok_and(|asked| known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path))));
+    let expected = || known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
+    let faults: Vec<_> = table
+        .iter()
+        .filter(|(key, _)| !meant(key))
+        .map(|(key, _)| Violation {
+            path: Path::root(),
+            code: "value_error",
+            message: format!("Value error, eps is given for '{key}', which is no differentiable input: these are {}", expected()),
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Caller(Violations(faults))) }
+}
+
+/// The first few, and how many more there are.
+fn limited(mut faults: Vec<Violation>) -> Vec<Violation> {
+    const SHOWN: usize = 10;
+    if faults.len() > SHOWN {
+        let more = faults.len() - SHOWN;
+        faults.truncate(SHOWN);
+        faults[SHOWN - 1].message += &format!(" (and {more} more like this)");
+    }
+    faults
+}
+
+/// Coordinates that cannot be differentiated, in the caller's terms.
+fn refused(defects: &[Defect], base: &Base) -> Error {
+    let fault = |coordinate: usize, message: String| {
+        let path = base.wrt.spans()[base.wrt.locate(coordinate)].path.clone();
+        Violation { path, code: "value_error", message: format!("Value error, {}: {message}", base.wrt.name(coordinate)) }
+    };
+    let faults = defects.iter().map(|defect| match *defect {
+        Defect::NoRoom { coordinate } => {
+            fault(coordinate, "its bounds leave it no other value, so that it has no derivative: leave it out".to_owned())
+        }
+        Defect::StepLost { coordinate, step } => fault(
+            coordinate,
+            format!(
+                "a step of {} vanishes beside {} in {}: choose a larger eps, or none to have it scaled",
+                short(step),
+                base.x[coordinate],
+                base.wrt.spans()[base.wrt.locate(coordinate)].dtype
+            ),
+        ),
+        Defect::TangentLost => Violation {
+            path: Path::root(),
+            code: "value_error",
+            message: "Value error, the tangent vanishes beside the inputs: choose a larger eps, or none".to_owned(),
+        },
+    });
+    Error::Caller(Violations(limited(faults.collect())))
+}
+
+fn failed(failure: Failure, plan: &Plan, base: &Base, context: &Context<'_>) -> Error {
+    match failure {
+        Failure::Point { point, cause } => {
+            let error = match cause {
+                Cause::Model(error) => error,
+                Cause::NonFinite(non_finite_at) => non_finite(&base.of, non_finite_at.row),
+            };
+            Error::at(context.pool, place(plan, point, base), error)
+        }
+        Failure::Opening(error) => Error::opening(context.pool, error),
+        Failure::Cancelled => Error::Cancelled,
+    }
+}
+
+fn non_finite(of: &Layout, row: usize) -> ModelError {
+    ModelError::failed(format!("its output {} is not finite there, or its change is too large for a number", of.name(row)))
+}
+
+/// Where a point lies, in words.
+fn place(plan: &Plan, point: usize, base: &Base) -> Place {
+    match plan.place(point) {
+        diff::Place::Base => Place::Base,
+        diff::Place::Axis { coordinate, step } => {
+            let sign = if step < 0.0 { '-' } else { '+' };
+            Place::Displaced(format!("{} {sign} {}", base.wrt.name(coordinate), short(step.abs())))
+        }
+        diff::Place::Tangent { step } => {
+            let sign = if step < 0.0 { '-' } else { '+' };
+            Place::Displaced(format!("the inputs {sign} {} times the tangent", short(step.abs())))
+        }
+        diff::Place::Sample { sample, reversed } => {
+            let sign = if reversed { '-' } else { '+' };
+            Place::Displaced(format!("the inputs {sign} random direction {sample}"))
+        }
+    }
+}
+
+/// A step with three significant digits: `1e-6`, `6.06e-6`.
+fn short(step: f64) -> String {
+    let rounded: f64 = format!("{step:.2e}").parse().unwrap_or(step);
+    format!("{rounded:e}")
+}
+
+/// Arrays by path, for callers that have none yet.
+pub(super) fn wide(array: &Array) -> Array {
+    let dtype = if array.dtype().is_complex() { crate::tree::DType::Complex128 } else { crate::tree::DType::Float64 };
+    Array::from_coordinates(dtype, array.shape(), &array.to_vec())
+}

@@ -1,0 +1,162 @@
+//! A Jacobian as it was computed: one column-major matrix over real coordinates, or the blocks of a model
+//! that has its own. Blocks are views; nothing is copied until someone writes it out.
+
+use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
+use num_complex::Complex;
+
+use super::Report;
+use crate::tree::{Array, Layout, Path, Span};
+
+/// ∂output/∂input for every pair of the outputs and inputs asked for.
+#[derive(Clone, Debug)]
+pub struct Jacobian {
+    of: Layout,
+    wrt: Layout,
+    values: Values,
+    /// What it cost and how it was taken.
+    pub report: Report,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Values {
+    /// m × n over real coordinates, by columns.
+    Columns(Vec<f64>),
+    /// One float64 or complex128 array a pair, outputs outermost.
+    Blocks(Vec<Array>),
+}
+
+/// One block: shape of the output, then shape of the input.
+///
+/// Where input or output is complex it is complex: for a complex output the derivative of a
+/// holomorphic function, for a real output of a complex input ∂f/∂x − i ∂f/∂y, so that in either case the
+/// (real part of the) product with a displacement is the change.
+#[derive(Clone, Debug)]
+pub enum Block<'j> {
+    /// Both ends are real.
+    Real(ArrayViewD<'j, f64>),
+    /// One end is complex.
+    Complex(ArrayD<Complex<f64>>),
+}
+
+impl Jacobian {
+    pub(super) fn new(of: Layout, wrt: Layout, values: Values, report: Report) -> Jacobian {
+        Jacobian { of, wrt, values, report }
+    }
+
+    /// The outputs differentiated.
+    pub fn of(&self) -> &Layout {
+        &self.of
+    }
+
+    /// The inputs differentiated by.
+    pub fn wrt(&self) -> &Layout {
+        &self.wrt
+    }
+
+    /// Every block with its output and input, outputs outermost.
+    pub fn blocks(&self) -> impl Iterator<Item = (&Path, &Path, Block<'_>)> {
+        self.of.spans().iter().enumerate().flat_map(move |(i, of)| {
+            self.wrt.spans().iter().enumerate().map(move |(j, wrt)| (&of.path, &wrt.path, self.view(i, j, of, wrt)))
+        })
+    }
+
+    /// The block of one output and one input.
+    pub fn block(&self, of: &str, wrt: &str) -> Option<Block<'_>> {
+        let (of, wrt): (Path, Path) = (of.parse().ok()?, wrt.parse().ok()?);
+        let i = self.of.spans().iter().position(|span| span.path == of)?;
+        let j = self.wrt.spans().iter().position(|span| span.path == wrt)?;
+        Some(self.view(i, j, &self.of.spans()[i], &self.wrt.spans()[j]))
+    }
+
+    /// The matrix over real coordinates, m × n by columns, where it was computed by differences.
+    pub fn columns(&self) -> Option<&[f64]> {
+        match &self.values {
+            Values::Columns(columns) => Some(columns),
+            Values::Blocks(_) => None,
+        }
+    }
+
+    fn view(&self, i: usize, j: usize, of: &Span, wrt: &Span) -> Block<'_> {
+        let shape: Vec<usize> = of.shape.iter().chain(wrt.shape.iter()).copied().collect();
+        match &self.values {
+            Values::Columns(columns) => {
+                if of.dtype.is_complex() || wrt.dtype.is_complex() {
+                    return Block::Complex(complex_block(columns, self.of.len(), of, wrt, &shape));
+                }
+                let m = self.of.len();
+                let strides = strides(&of.shape, 1).into_iter().chain(strides(&wrt.shape, m));
+                let strides: Vec<usize> = strides.collect();
+                let start = (wrt.offset * m + of.offset).min(columns.len());
+                let view = ArrayViewD::from_shape(IxDyn(&shape).strides(IxDyn(&strides)), &columns[start..]);
+                Block::Real(view.unwrap_or_else(|error| unreachable!("a block lies within its matrix: {error}")))
+            }
+            Values::Blocks(blocks) => {
+                let array = &blocks[i * self.wrt.spans().len() + j];
+                if let Some(values) = array.as_slice::<f64>() {
+                    let view = ArrayViewD::from_shape(IxDyn(array.shape()), values);
+                    return Block::Real(view.unwrap_or_else(|error| unreachable!("an array fits its shape: {error}")));
+                }
+                let values = array.as_slice::<Complex<f64>>().unwrap_or_default().to_vec();
+                let owned = ArrayD::from_shape_vec(IxDyn(array.shape()), values);
+                Block::Complex(owned.unwrap_or_else(|error| unreachable!("an array fits its shape: {error}")))
+            }
+        }
+    }
+}
+
+/// Strides of a C-ordered array whose elements are `unit` apart.
+fn strides(shape: &[usize], unit: usize) -> Vec<usize> {
+    let mut strides = vec![unit; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+/// Derivatives by the real and by the imaginary part of an input's element, of an output's element.
+fn partials(columns: &[f64], m: usize, of: &Span, wrt: &Span, r: usize, c: usize) -> (Complex<f64>, Complex<f64>) {
+    let (rows, cols) = (of.dtype.coordinates(), wrt.dtype.coordinates());
+    let at = |row: usize, col: usize| columns[(wrt.offset + c * cols + col) * m + of.offset + r * rows + row];
+    let by = |col: usize| Complex::new(at(0, col), if rows == 2 { at(1, col) } else { 0.0 });
+    (by(0), if cols == 2 { by(1) } else { Complex::new(0.0, 0.0) })
+}
+
+fn complex_block(columns: &[f64], m: usize, of: &Span, wrt: &Span, shape: &[usize]) -> ArrayD<Complex<f64>> {
+    let (rows, cols) = (of.len / of.dtype.coordinates(), wrt.len / wrt.dtype.coordinates());
+    let i = Complex::<f64>::i();
+    let mut values = Vec::with_capacity(rows * cols);
+    for r in 0..rows {
+        for c in 0..cols {
+            let (x, y) = partials(columns, m, of, wrt, r, c);
+            values.push(match (of.dtype.is_complex(), wrt.dtype.is_complex()) {
+                (true, true) => (x - i * y) * 0.5,
+                _ => x - i * y,
+            });
+        }
+    }
+    let block = ArrayD::from_shape_vec(IxDyn(shape), values);
+    block.unwrap_or_else(|error| unreachable!("as many values as the shape says: {error}"))
+}
+
+/// The pair of a complex output and a complex input whose Jacobian one complex number an entry cannot
+/// hold, because the function is not holomorphic: ∂f/∂z̄ is not small against ∂f/∂z.
+pub(super) fn not_holomorphic(columns: &[f64], of: &Layout, wrt: &Layout) -> Option<(Path, Path)> {
+    let i = Complex::<f64>::i();
+    for output in of.spans().iter().filter(|span| span.dtype.is_complex()) {
+        for input in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
+            let (mut holomorphic, mut other) = (0.0, 0.0);
+            for r in 0..output.len / 2 {
+                for c in 0..input.len / 2 {
+                    let (x, y) = partials(columns, of.len(), output, input, r, c);
+                    holomorphic += (x - i * y).norm_sqr();
+                    other += (x + i * y).norm_sqr();
+                }
+            }
+            // What differences leave of an exact 0 is far below this; a conjugate or a modulus far above.
+            if other.sqrt() > 0.01 * holomorphic.sqrt() + 1e-6 {
+                return Some((output.path.clone(), input.path.clone()));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,44 @@
+//! The questions people ask of a model: apply, jacobian, jvp, vjp, abstract_eval. Each is a few lines over
+//! a proven [`Request`]: base, ask, sweep, tell.
+//!
+//! No threads (`exec`), no formulas (`diff`), no wire formats beyond reading a request's JSON.
+
+mod abstract_eval;
+mod derive;
+mod error;
+mod jacobian;
+mod native;
+mod report;
+mod request;
+mod settings;
+
+pub use abstract_eval::abstract_eval;
+pub use derive::{jacobian, jvp, vjp};
+pub use error::{Error, Place};
+pub use jacobian::{Block, Jacobian};
+pub use report::{Report, Steps};
+pub use request::{Question, Request, Vectors, Wanted};
+pub use settings::{Defaults, Settings};
+
+use crate::exec::{Pool, Progress};
+use crate::tree::Tree;
+
+/// What every question needs: who answers, under which defaults, and who watches.
+pub struct Context<'c> {
+    /// The model and its instances.
+    pub pool: &'c Pool,
+    /// What its manifest says about derivatives.
+    pub defaults: &'c Defaults,
+    /// How far it has come.
+    pub progress: &'c Progress,
+}
+
+/// One evaluation.
+pub fn apply(context: &Context<'_>, inputs: &Tree) -> Result<Tree, Error> {
+    context.progress.plan(1);
+    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let outputs = instance.apply(inputs);
+    let outputs = instance.settle(outputs).map_err(|error| Error::at(context.pool, Place::Base, error))?;
+    context.progress.advance();
+    Ok(outputs)
+}
