@@ -1,11 +1,47 @@
-//! secant
-#![allow(missing_docs)]
-pub mod backend;
-pub mod codec;
-pub mod diff;
-pub mod endpoint;
-pub mod exec;
-pub mod manifest;
-pub mod model;
-pub mod schema;
-pub mod tree;
+//! **secant** turns any program you can run, and any shared library you can load, into a differentiable
+//! model: `apply`, `jacobian`, `jvp`, `vjp` and `abstract_eval`, by finite differences, driven by a JSON
+//! Schema that says which paths are differentiable.
+//!
+//! ```no_run
+//! use secant::{AlgorithmName, Model, json};
+//!
+//! let model = Model::open("plugins/rosenbrock")?;
+//! let jacobian = model
+//!     .jacobian(&json!({"x": 1.2, "y": 1.0}))
+//!     .wrt(["x"])
+//!     .algorithm(AlgorithmName::Forward)
+//!     .run()?;
+//! for (of, wrt, block) in jacobian.blocks() {
+//!     println!("d {of} / d {wrt} = {block:?}");
+//! }
+//! # Ok::<(), secant::Error>(())
+//! ```
+//!
+//! [`Model`] is where to start. [`plugin`] is for those who write models in Rust, [`snapshot`] for those who
+//! test gradients. The rooms below it, and the laws they keep, are described in `docs/architecture.md`.
+//! With `default-features = false` there is no command line, only this library.
+
+mod api;
+mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod codec;
+mod diff;
+mod endpoint;
+mod exec;
+mod manifest;
+mod model;
+mod schema;
+mod snapshot;
+mod tree;
+
+pub use api::{Error, Inputs, Model, Query};
+pub use backend::{OpenError, OpenOptions, plugin};
+pub use endpoint::{Block, Error as QuestionError, Jacobian, Place, Report, Steps, Vectors};
+pub use exec::Progress;
+pub use manifest::{AlgorithmName, Eps, Gradient, Isolation, Run};
+pub use model::{Description, ModelError, ModelErrorKind};
+pub use schema::{Signature, Violation, Violations};
+pub use serde_json::{Value, json};
+pub use snapshot::snapshot;
+pub use tree::{Abstract, Array, DType, Element, Layout, Path, Pattern, Tree};

@@ -245,8 +245,9 @@ pub struct Run {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let duration = humantime::parse_duration(&text)
-        .map_err(|error| de::Error::custom(format_args!("'{text}' is not a duration such as \"30s\" or \"2min\": {error}")))?;
+    let duration = humantime::parse_duration(&text).map_err(|error| {
+        de::Error::custom(format_args!("'{text}' is not a duration such as \"30s\" or \"2min\": {error}"))
+    })?;
     if duration.is_zero() {
         return Err(de::Error::custom("a time limit of zero leaves no time to evaluate"));
     }
@@ -292,7 +293,9 @@ impl Manifest {
         let kind = match (written.library, written.executable) {
             (Some(library), None) => Kind::Library(library),
             (None, Some(executable)) => Kind::Executable(executable),
-            (None, None) => return Err(fail("a [library] or an [executable] table is missing: what is the model?".into())),
+            (None, None) => {
+                return Err(fail("a [library] or an [executable] table is missing: what is the model?".into()));
+            }
             (Some(_), Some(_)) => return Err(fail("both [library] and [executable] are given: keep one".into())),
         };
         if let Kind::Executable(executable) = &kind
@@ -357,10 +360,7 @@ mod tests {
         assert_eq!(manifest.name, "ball");
         assert_eq!(manifest.run.timeout, Some(Duration::from_secs(90)));
         assert_eq!(manifest.gradient.algorithm, Some(AlgorithmName::Forward));
-        assert_eq!(
-            manifest.gradient.eps,
-            Some(Eps::PerPath(vec![("a.b".to_owned(), 1e-3), ("c.{}".to_owned(), 2.0)]))
-        );
+        assert_eq!(manifest.gradient.eps, Some(Eps::PerPath(vec![("a.b".to_owned(), 1e-3), ("c.{}".to_owned(), 2.0)])));
         assert_eq!(manifest.config, serde_json::json!({"mesh": "fine"}));
     }
 

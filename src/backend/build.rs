@@ -45,9 +45,7 @@ impl Recipe<'_> {
             .argv
             .iter()
             .map(|argument| {
-                argument
-                    .replace("{path}", &fresh.to_string_lossy())
-                    .replace("{include}", &include.to_string_lossy())
+                argument.replace("{path}", &fresh.to_string_lossy()).replace("{include}", &include.to_string_lossy())
             })
             .collect();
         let command = argv.join(" ");
@@ -83,8 +81,11 @@ impl Recipe<'_> {
             return false;
         }
         match self.sources {
-            Some(sources) => !sources.iter().any(|source| newest(&self.folder.join(source), &mut |_| true).is_none_or(|changed| changed > made)),
-            None => newest(self.folder, &mut |path| path != self.target && is_code(path)).is_none_or(|changed| changed <= made),
+            Some(sources) => !sources
+                .iter()
+                .any(|source| newest(&self.folder.join(source), &mut |_| true).is_none_or(|changed| changed > made)),
+            None => newest(self.folder, &mut |path| path != self.target && is_code(path))
+                .is_none_or(|changed| changed <= made),
         }
     }
 }
@@ -114,7 +115,8 @@ fn newest(path: &Path, counts: &mut impl FnMut(&Path) -> bool) -> Option<SystemT
 /// Whether a file's change can change a build: the languages that compile to what we load.
 fn is_code(path: &Path) -> bool {
     const ENDINGS: [&str; 18] = [
-        "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "f", "for", "f77", "f90", "f95", "f03", "f08", "rs", "toml", "zig", "cu",
+        "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "f", "for", "f77", "f90", "f95", "f03", "f08", "rs", "toml", "zig",
+        "cu",
     ];
     let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     let named = path.file_name().is_some_and(|name| name == "Makefile" || name == "CMakeLists.txt");
@@ -125,7 +127,8 @@ fn is_code(path: &Path) -> bool {
 fn include_folder() -> Result<PathBuf, String> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
-    let folder = cache.unwrap_or_else(std::env::temp_dir).join("secant").join(format!("include-{}", env!("CARGO_PKG_VERSION")));
+    let folder =
+        cache.unwrap_or_else(std::env::temp_dir).join("secant").join(format!("include-{}", env!("CARGO_PKG_VERSION")));
     let header = folder.join("secant.h");
     if std::fs::read(&header).is_ok_and(|bytes| bytes == HEADER.as_bytes()) {
         return Ok(folder);

@@ -62,7 +62,8 @@ impl Launch {
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(groups) = &mut *live else { return Err("this program is ending".to_owned()) };
         let mut process = command.spawn().map_err(|error| {
-            let advice = if error.kind() == std::io::ErrorKind::NotFound { ": is it installed and on the PATH?" } else { "" };
+            let advice =
+                if error.kind() == std::io::ErrorKind::NotFound { ": is it installed and on the PATH?" } else { "" };
             format!("cannot start `{}` in {}: {error}{advice}", self.argv.join(" "), self.folder.display())
         })?;
         let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw).ok_or("a process without a number")?;

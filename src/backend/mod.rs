@@ -8,7 +8,10 @@ mod open;
 pub mod stdio;
 mod wire;
 
+#[cfg(feature = "cli")]
 pub use child::kill_all;
 pub use function::Function;
-pub use library::{LoadError, guest as plugin};
-pub use open::{OpenError, OpenOptions, Opened, open};
+pub use library::guest as plugin;
+#[cfg(feature = "cli")]
+pub use open::peek;
+pub use open::{OpenError, OpenOptions, open};

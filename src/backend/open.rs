@@ -90,8 +90,46 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
     Ok(Opened { model, gradient: Gradient::default(), run: source.run, folder: folder.clone() })
 }
 
+/// What a model says of itself. Nothing is built, loaded or started where the manifest's files say it all.
+pub fn peek(path: &Path) -> Result<(Description, Signature), OpenError> {
+    let file = path.join("model.toml");
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        let manifest = Manifest::parse(&text, &file)?;
+        let options = OpenOptions::default();
+        let source = Source {
+            place: &file,
+            folder: path,
+            name: &manifest.name,
+            manifest: Some(&manifest),
+            options: &options,
+            run: manifest.run.clone(),
+        };
+        if let (Some(input), Some(output)) = (source.schema("input")?, source.schema("output")?) {
+            return source.describe(
+                Words { input: Some(input), output: Some(output), ..Words::default() },
+                kind_text(&manifest.kind),
+            );
+        }
+    }
+    let opened = open(path, &OpenOptions::default())?;
+    Ok((opened.model.description().clone(), opened.model.signature().clone()))
+}
+
+fn kind_text(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Library(library) if library.isolation == Isolation::Process => "library, isolated",
+        Kind::Library(_) => "library",
+        Kind::Executable(executable) => match executable.protocol {
+            Protocol::Jsonrpc => "executable (jsonrpc)",
+            Protocol::Lines => "executable (lines)",
+            Protocol::Once => "executable (once)",
+        },
+    }
+}
+
 fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
-    let text = std::fs::read_to_string(file).map_err(|error| OpenError::NotFound(format!("{}: {error}", file.display())))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| OpenError::NotFound(format!("{}: {error}", file.display())))?;
     let manifest = Manifest::parse(&text, file)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let run = options.over(manifest.run.clone());
@@ -99,14 +137,26 @@ fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError
     let model = match &manifest.kind {
         Kind::Library(library) => {
             let path = folder.join(&library.path);
-            let recipe = Recipe { manifest: file, folder: &folder, target: &path, argv: &library.build, sources: library.sources.as_deref() };
+            let recipe = Recipe {
+                manifest: file,
+                folder: &folder,
+                target: &path,
+                argv: &library.build,
+                sources: library.sources.as_deref(),
+            };
             recipe.follow().map_err(|message| other(file, message))?;
             source.library(&path, library.isolation)?
         }
         Kind::Executable(executable) => {
             if let Some(path) = &executable.path {
                 let path = folder.join(path);
-                let recipe = Recipe { manifest: file, folder: &folder, target: &path, argv: &executable.build, sources: executable.sources.as_deref() };
+                let recipe = Recipe {
+                    manifest: file,
+                    folder: &folder,
+                    target: &path,
+                    argv: &executable.build,
+                    sources: executable.sources.as_deref(),
+                };
                 recipe.follow().map_err(|message| other(file, message))?;
             } else if !executable.build.is_empty() {
                 return Err(other(file, "executable.build is given without executable.path: which file does it make?"));
@@ -153,10 +203,12 @@ impl Source<'_> {
     fn library(&self, path: &Path, isolation: Isolation) -> Result<Arc<dyn Model>, OpenError> {
         let isolation = self.options.isolation.unwrap_or(isolation);
         // Only a process can be stopped, so that a time limit asks for one.
-        let isolated = isolation == Isolation::Process || (self.run.timeout.is_some() && self.options.isolation.is_none());
-        if isolated && let (Some(input), Some(output)) = (self.schema("input")?, self.schema("output")?) {
+        let isolated =
+            isolation == Isolation::Process || (self.run.timeout.is_some() && self.options.isolation.is_none());
+        let (input, output) = (self.schema("input")?, self.schema("output")?);
+        if isolated && input.is_some() && output.is_some() {
             // With the schemas at hand nothing of it needs to be loaded here.
-            let words = Words { input: Some(input), output: Some(output), ..Words::default() };
+            let words = Words { input, output, ..Words::default() };
             let (description, signature) = self.describe(words, "library, isolated")?;
             return self.worker(description, signature);
         }
@@ -168,8 +220,8 @@ impl Source<'_> {
             name: text("name"),
             version: text("version"),
             description: text("description"),
-            input: described.get("input_schema").cloned(),
-            output: described.get("output_schema").cloned(),
+            input: input.or_else(|| described.get("input_schema").cloned()),
+            output: output.or_else(|| described.get("output_schema").cloned()),
         };
         let several = self.run.workers.is_some_and(|workers| workers > 1) && self.options.isolation.is_none();
         if isolated || (library.one_per_process() && several) {
@@ -187,29 +239,33 @@ impl Source<'_> {
             Some(program) => program.clone(),
             None => worker_program().map_err(|message| other(self.place, message))?,
         };
-        let argv = vec![program.to_string_lossy().into_owned(), "worker".to_owned(), self.place.to_string_lossy().into_owned()];
+        let argv = vec![
+            program.to_string_lossy().into_owned(),
+            "worker".to_owned(),
+            self.place.to_string_lossy().into_owned(),
+        ];
         let terms = self.terms(argv, BTreeMap::new(), Protocol::Jsonrpc, &signature);
         Ok(Arc::new(Program::new(terms, description, signature, None)))
     }
 
     fn executable(&self, executable: &Executable) -> Result<Arc<dyn Model>, OpenError> {
-        let kind = match executable.protocol {
-            Protocol::Jsonrpc => "executable (jsonrpc)",
-            Protocol::Lines => "executable (lines)",
-            Protocol::Once => "executable (once)",
-        };
+        let kind = self.manifest.map_or("executable", |manifest| kind_text(&manifest.kind));
         let (input, output) = (self.schema("input")?, self.schema("output")?);
-        if let (Some(input), Some(output)) = (&input, &output) {
-            let words = Words { input: Some(input.clone()), output: Some(output.clone()), ..Words::default() };
+        if input.is_some() && output.is_some() {
+            let words = Words { input, output, ..Words::default() };
             let (description, signature) = self.describe(words, kind)?;
             let terms = self.terms(executable.command.clone(), executable.env.clone(), executable.protocol, &signature);
             return Ok(Arc::new(Program::new(terms, description, signature, None)));
         }
         if executable.protocol != Protocol::Jsonrpc {
-            return Err(other(self.place, "`input` and `output` must name schema files: only a jsonrpc program can describe itself"));
+            return Err(other(
+                self.place,
+                "`input` and `output` must name schema files: only a jsonrpc program can describe itself",
+            ));
         }
         let terms = self.bare_terms(executable.command.clone(), executable.env.clone(), executable.protocol);
-        let mut introduced = Introduced::start(&terms).map_err(|error| other(self.place, format!("to learn its schemas it was started, but {error}")))?;
+        let mut introduced = Introduced::start(&terms)
+            .map_err(|error| other(self.place, format!("to learn its schemas it was started, but {error}")))?;
         let (said_input, said_output) = introduced.schemas();
         let words = Words {
             name: introduced.name().map(str::to_owned),
@@ -222,8 +278,15 @@ impl Source<'_> {
         Ok(Arc::new(Program::new(terms, description, signature, Some(introduced))))
     }
 
-    fn terms(&self, argv: Vec<String>, env: BTreeMap<String, String>, protocol: Protocol, signature: &Signature) -> Terms {
-        let outputs_error = matches!(&signature.outputs, crate::schema::Node::Struct { fields, .. } if fields.contains_key("error"));
+    fn terms(
+        &self,
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        protocol: Protocol,
+        signature: &Signature,
+    ) -> Terms {
+        let outputs_error =
+            matches!(&signature.outputs, crate::schema::Node::Struct { fields, .. } if fields.contains_key("error"));
         Terms { outputs_error, ..self.bare_terms(argv, env, protocol) }
     }
 
@@ -245,10 +308,13 @@ impl Source<'_> {
 
     /// The schema file of one side, if the manifest names one.
     fn schema(&self, side: &str) -> Result<Option<Value>, OpenError> {
-        let file = self.manifest.and_then(|manifest| if side == "input" { manifest.input.as_ref() } else { manifest.output.as_ref() });
+        let file = self
+            .manifest
+            .and_then(|manifest| if side == "input" { manifest.input.as_ref() } else { manifest.output.as_ref() });
         let Some(file) = file else { return Ok(None) };
         let path = self.folder.join(file);
-        let text = std::fs::read(&path).map_err(|error| other(self.place, format!("{side}: {}: {error}", path.display())))?;
+        let text =
+            std::fs::read(&path).map_err(|error| other(self.place, format!("{side}: {}: {error}", path.display())))?;
         let schema = serde_json::from_slice(&text).map_err(|error| other(&path, format!("is no JSON: {error}")))?;
         Ok(Some(schema))
     }
@@ -256,10 +322,11 @@ impl Source<'_> {
     /// The description and signature: the manifest's words first, then the model's own.
     fn describe(&self, words: Words, kind: &str) -> Result<(Description, Signature), OpenError> {
         let manifest = self.manifest;
-        let input = self.schema("input")?.or(words.input);
-        let output = self.schema("output")?.or(words.output);
-        let (Some(input), Some(output)) = (input, output) else {
-            return Err(other(self.place, "a schema is missing: name the files with `input` and `output`, or have the model describe itself"));
+        let (Some(input), Some(output)) = (words.input, words.output) else {
+            return Err(other(
+                self.place,
+                "a schema is missing: name the files with `input` and `output`, or have the model describe itself",
+            ));
         };
         let marks = match manifest {
             Some(manifest) => Differentiable {
@@ -268,18 +335,29 @@ impl Source<'_> {
             },
             None => Differentiable::default(),
         };
-        let signature = Signature::parse(&input, &output, &marks).map_err(|errors| other(self.place, format!("\n{errors}")))?;
+        let signature =
+            Signature::parse(&input, &output, &marks).map_err(|errors| other(self.place, format!("\n{errors}")))?;
         let description = Description {
-            name: if manifest.is_some() { self.name.to_owned() } else { words.name.unwrap_or_else(|| self.name.to_owned()) },
+            name: if manifest.is_some() {
+                self.name.to_owned()
+            } else {
+                words.name.unwrap_or_else(|| self.name.to_owned())
+            },
             version: manifest.and_then(|manifest| manifest.version.clone()).or(words.version).unwrap_or_default(),
-            description: manifest.and_then(|manifest| manifest.description.clone()).or(words.description).unwrap_or_default(),
+            description: manifest
+                .and_then(|manifest| manifest.description.clone())
+                .or(words.description)
+                .unwrap_or_default(),
             kind: kind.to_owned(),
         };
         Ok((description, signature))
     }
 
     fn patterns(&self, texts: &[String]) -> Result<Vec<crate::tree::Pattern>, OpenError> {
-        texts.iter().map(|text| text.parse().map_err(|error| other(self.place, format!("differentiable: {error}")))).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().map_err(|error| other(self.place, format!("differentiable: {error}"))))
+            .collect()
     }
 }
 

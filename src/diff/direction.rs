@@ -140,11 +140,17 @@ mod tests {
                 });
             }
         }
-        let balance: i32 = (0..1300).map(|i| {
-            let mut sign = 0;
-            signs.block(0, i / BLOCK, |j, negative| if j == i { sign = if negative { -1 } else { 1 } });
-            sign
-        }).sum();
+        let balance: i32 = (0..1300)
+            .map(|i| {
+                let mut sign = 0;
+                signs.block(0, i / BLOCK, |j, negative| {
+                    if j == i {
+                        sign = if negative { -1 } else { 1 }
+                    }
+                });
+                sign
+            })
+            .sum();
         assert!(balance.abs() < 150, "{balance}");
     }
 }

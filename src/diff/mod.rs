@@ -15,7 +15,9 @@ mod plan;
 mod stencil;
 mod sweep;
 
-pub use axis::{Axis, automatic_step, round_to};
+#[cfg(test)]
+use axis::round_to;
+pub use axis::{Axis, automatic_step};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use sweep::{NonFinite, Share, Sweep};
 

@@ -171,10 +171,9 @@ impl Plan {
     pub fn step(&self, coordinate: usize) -> f64 {
         match &self.directions {
             Directions::Axes(values) => (values[coordinate][0] - self.axes[coordinate].x).abs(),
-            Directions::Along(lines) => lines
-                .iter()
-                .map(|(direction, t)| (direction[coordinate] * t[0]).abs())
-                .fold(0.0, f64::max),
+            Directions::Along(lines) => {
+                lines.iter().map(|(direction, t)| (direction[coordinate] * t[0]).abs()).fold(0.0, f64::max)
+            }
             Directions::Random(signs) => {
                 let [a, b] = signs.ends(coordinate);
                 (a - b).abs() / 2.0
@@ -262,11 +261,14 @@ fn longest_step(axes: &[Axis], direction: &[f64]) -> f64 {
 
 /// How far one may go along a direction, and against it.
 fn room_along(axes: &[Axis], direction: &[f64]) -> (f64, f64) {
-    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).fold((f64::INFINITY, f64::INFINITY), |(ahead, back), (axis, v)| {
-        let (up, down) = axis.room();
-        let (a, b) = if *v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
-        (ahead.min(a), back.min(b))
-    })
+    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).fold(
+        (f64::INFINITY, f64::INFINITY),
+        |(ahead, back), (axis, v)| {
+            let (up, down) = axis.room();
+            let (a, b) = if *v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
+            (ahead.min(a), back.min(b))
+        },
+    )
 }
 
 fn along_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, Vec<Defect>> {

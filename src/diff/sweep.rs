@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use super::Displacement;
 use super::direction::BLOCK;
 use super::fold;
 use super::plan::{Directions, Plan};
 use super::stencil::Rule;
-use super::Displacement;
 
 /// A derivative being computed.
 pub struct Sweep {
@@ -52,12 +52,8 @@ impl Sweep {
     pub(super) fn new(plan: Plan, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
         assert_eq!(plan.vjp, cotangent.is_some(), "a VJP, and only that, has a cotangent");
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
-        let shared = Shared {
-            m: outcome.len(),
-            scout: outcome.to_vec(),
-            cotangent: cotangent.map(<[f64]>::to_vec),
-            plan,
-        };
+        let shared =
+            Shared { m: outcome.len(), scout: outcome.to_vec(), cotangent: cotangent.map(<[f64]>::to_vec), plan };
         let results = vec![0.0; shared.height() * shared.plan.rules.len()];
         Sweep { shared, results, asked: false }
     }
@@ -154,9 +150,7 @@ impl Share<'_> {
     /// for all points of the share, its contents of no concern to it.
     pub fn tell(&mut self, k: usize, outcome: &[f64], scratch: &mut Vec<f64>) -> Result<(), NonFinite> {
         let shared = self.shared;
-        let Some((probe, which)) = shared.plan.locate(self.point(k)) else {
-            unreachable!("the base is the scout's")
-        };
+        let Some((probe, which)) = shared.plan.locate(self.point(k)) else { unreachable!("the base is the scout's") };
         let rule = shared.plan.rules[probe];
         let m = shared.m;
         assert_eq!(outcome.len(), m);

@@ -12,7 +12,13 @@ fn axes(x: &[f64], order: u32) -> Vec<Axis> {
 }
 
 /// Runs a plan; the derivative and the points evaluated.
-fn run(plan: Plan, x: &[f64], f: &dyn Fn(&[f64]) -> Vec<f64>, w: Option<&[f64]>, shares: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn run(
+    plan: Plan,
+    x: &[f64],
+    f: &dyn Fn(&[f64]) -> Vec<f64>,
+    w: Option<&[f64]>,
+    shares: usize,
+) -> (Vec<f64>, Vec<Vec<f64>>) {
     let mut points = Vec::new();
     let mut displacement = Displacement::new();
     let mut at = |displacement: &Displacement| {
@@ -187,7 +193,8 @@ fn stochastic_estimates_average_to_the_gradient() {
 
 #[test]
 fn stochastic_is_central_where_that_is_no_dearer() {
-    let plan = Plan::new(axes(&[1.0; 10], 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed: 1 }).unwrap();
+    let plan =
+        Plan::new(axes(&[1.0; 10], 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed: 1 }).unwrap();
     assert_eq!((plan.samples(), plan.evaluations()), (None, 20));
 }
 

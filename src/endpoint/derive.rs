@@ -49,7 +49,8 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
     if let Some(native) = native::vjp(context, request, settings)? {
         return Ok(native);
     }
-    let (_, wrt, mut values, report) = differences(context, request, settings, |_| Problem::Vjp, Some(&request.vectors))?;
+    let (_, wrt, mut values, report) =
+        differences(context, request, settings, |_| Problem::Vjp, Some(&request.vectors))?;
     // The gradient by a complex input is ∂/∂x − i ∂/∂y, so that it pairs with displacements without conjugation.
     for span in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
         values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
@@ -90,7 +91,10 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
                     slots.iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
                 }
             }
-            None => fault(path, format!("the cotangent of {path} has shape {:?}, the output has {:?}", array.shape(), span.shape)),
+            None => fault(
+                path,
+                format!("the cotangent of {path} has shape {:?}, the output has {:?}", array.shape(), span.shape),
+            ),
         }
     }
     for span in of.spans().iter().filter(|span| !cotangents.iter().any(|(path, _)| *path == span.path)) {
@@ -185,7 +189,12 @@ fn steps(plan: &Plan, wrt: &Layout) -> Vec<Steps> {
 
 /// The algorithm: as asked, else as the inputs say, else as the manifest says, else central. With the
 /// seed, drawn if it is not given.
-fn algorithm(context: &Context<'_>, request: &Request, settings: &Settings, n: usize) -> Result<(Algorithm, Option<u64>), Error> {
+fn algorithm(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    n: usize,
+) -> Result<(Algorithm, Option<u64>), Error> {
     let defaults = &context.defaults.gradient;
     let name = match (settings.algorithm, context.defaults.algorithm_from()) {
         (Some(name), _) => name,
@@ -213,11 +222,20 @@ fn algorithm(context: &Context<'_>, request: &Request, settings: &Settings, n: u
 }
 
 /// What differences need to know of every coordinate.
-fn axes(context: &Context<'_>, request: &Request, settings: &Settings, base: &Base, algorithm: Algorithm) -> Result<Vec<Axis>, Error> {
+fn axes(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    base: &Base,
+    algorithm: Algorithm,
+) -> Result<Vec<Axis>, Error> {
     let signature = context.pool.model().signature();
     let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref());
     if let Some(Eps::PerPath(table)) = eps {
-        check_eps_keys(table, &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>())?;
+        check_eps_keys(
+            table,
+            &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>(),
+        )?;
     }
     let order = match algorithm {
         Algorithm::Forward | Algorithm::Backward => 1,
@@ -225,7 +243,9 @@ fn axes(context: &Context<'_>, request: &Request, settings: &Settings, base: &Ba
     };
     // A step must show in the coarser of what goes in and what comes out.
     let outputs = signature.differentiable(Side::Output);
-    let wanted = outputs.iter().filter(|(pattern, _)| request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path))));
+    let wanted = outputs.iter().filter(|(pattern, _)| {
+        request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+    });
     let output_bits = wanted.map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
     let mut axes = Vec::with_capacity(base.wrt.len());
     let mut faults = Vec::new();
@@ -251,7 +271,11 @@ fn axes(context: &Context<'_>, request: &Request, settings: &Settings, base: &Ba
 }
 
 fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
-    let meant = |key: &str| key.parse::<Pattern>().is_ok_and(|asked| known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path))));
+    let meant = |key: &str| {
+        key.parse::<Pattern>().is_ok_and(|asked| {
+            known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+        })
+    };
     let expected = || known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
     let faults: Vec<_> = table
         .iter()
@@ -259,7 +283,10 @@ fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Erro
         .map(|(key, _)| Violation {
             path: Path::root(),
             code: "value_error",
-            message: format!("Value error, eps is given for '{key}', which is no differentiable input: these are {}", expected()),
+            message: format!(
+                "Value error, eps is given for '{key}', which is no differentiable input: these are {}",
+                expected()
+            ),
         })
         .collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::Caller(Violations(faults))) }
@@ -280,12 +307,17 @@ fn limited(mut faults: Vec<Violation>) -> Vec<Violation> {
 fn refused(defects: &[Defect], base: &Base) -> Error {
     let fault = |coordinate: usize, message: String| {
         let path = base.wrt.spans()[base.wrt.locate(coordinate)].path.clone();
-        Violation { path, code: "value_error", message: format!("Value error, {}: {message}", base.wrt.name(coordinate)) }
+        Violation {
+            path,
+            code: "value_error",
+            message: format!("Value error, {}: {message}", base.wrt.name(coordinate)),
+        }
     };
     let faults = defects.iter().map(|defect| match *defect {
-        Defect::NoRoom { coordinate } => {
-            fault(coordinate, "its bounds leave it no other value, so that it has no derivative: leave it out".to_owned())
-        }
+        Defect::NoRoom { coordinate } => fault(
+            coordinate,
+            "its bounds leave it no other value, so that it has no derivative: leave it out".to_owned(),
+        ),
         Defect::StepLost { coordinate, step } => fault(
             coordinate,
             format!(
@@ -319,7 +351,10 @@ fn failed(failure: Failure, plan: &Plan, base: &Base, context: &Context<'_>) -> 
 }
 
 fn non_finite(of: &Layout, row: usize) -> ModelError {
-    ModelError::failed(format!("its output {} is not finite there, or its change is too large for a number", of.name(row)))
+    ModelError::failed(format!(
+        "its output {} is not finite there, or its change is too large for a number",
+        of.name(row)
+    ))
 }
 
 /// Where a point lies, in words.

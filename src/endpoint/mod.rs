@@ -12,12 +12,13 @@ mod report;
 mod request;
 mod settings;
 
-pub use abstract_eval::abstract_eval;
+pub use abstract_eval::{ShapeCache, abstract_eval};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub use jacobian::{Block, Jacobian};
 pub use report::{Report, Steps};
-pub use request::{Question, Request, Vectors, Wanted};
+pub use request::{Question, Request, Vectors};
+pub(crate) use request::{body_inputs, under_inputs};
 pub use settings::{Defaults, Settings};
 
 use crate::exec::{Pool, Progress};

@@ -24,7 +24,11 @@ struct Asked<'a, 'c> {
 }
 
 /// The native Jacobian; `None` if differences are to be taken.
-pub(super) fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Option<Jacobian>, Error> {
+pub(super) fn jacobian(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+) -> Result<Option<Jacobian>, Error> {
     ask(context, request, settings, |asked, instance, natives| {
         let wrt = asked.wrt();
         let real = !has_complex(&wrt);
@@ -42,7 +46,11 @@ pub(super) fn jacobian(context: &Context<'_>, request: &Request, settings: &Sett
 }
 
 /// The native JVP; `None` if differences are to be taken.
-pub(super) fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Option<(Vectors, Report)>, Error> {
+pub(super) fn jvp(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+) -> Result<Option<(Vectors, Report)>, Error> {
     ask(context, request, settings, |asked, instance, natives| {
         let wrt = asked.wrt();
         if !natives.jvp && !natives.jacobian && has_complex(&wrt) {
@@ -50,7 +58,8 @@ pub(super) fn jvp(context: &Context<'_>, request: &Request, settings: &Settings)
         }
         let of = asked.outputs(instance)?;
         if natives.jvp {
-            let tangents: Vectors = asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
+            let tangents: Vectors =
+                asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
             let arrays = asked.call(|request| instance.jvp(&request.inputs, &tangents, &of))?;
             let layout = asked.layout(&of, &arrays);
             return Ok(Some((asked.narrowed(&layout, &arrays)?, asked.report("native"))));
@@ -75,7 +84,11 @@ pub(super) fn jvp(context: &Context<'_>, request: &Request, settings: &Settings)
 }
 
 /// The native VJP; `None` if differences are to be taken.
-pub(super) fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Option<(Vectors, Report)>, Error> {
+pub(super) fn vjp(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+) -> Result<Option<(Vectors, Report)>, Error> {
     ask(context, request, settings, |asked, instance, natives| {
         let wrt = asked.wrt();
         if !natives.vjp && !natives.jacobian && has_complex(&wrt) {
@@ -83,7 +96,8 @@ pub(super) fn vjp(context: &Context<'_>, request: &Request, settings: &Settings)
         }
         let of: Vec<Path> = asked.request.vectors.iter().map(|(path, _)| path.clone()).collect();
         if natives.vjp {
-            let cotangents: Vectors = asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
+            let cotangents: Vectors =
+                asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
             let paths: Vec<Path> = wrt.paths().cloned().collect();
             let arrays = asked.call(|request| instance.vjp(&request.inputs, &cotangents, &paths))?;
             for (span, array) in wrt.spans().iter().zip(&arrays) {
@@ -98,7 +112,11 @@ pub(super) fn vjp(context: &Context<'_>, request: &Request, settings: &Settings)
             for (i, (path, cotangent)) in asked.request.vectors.iter().enumerate() {
                 let output = &of.spans()[i];
                 let cotangent = crate::schema::broadcast(cotangent, &output.shape).ok_or_else(|| {
-                    let message = format!("Value error, the cotangent of {path} has shape {:?}, the output has {:?}", cotangent.shape(), output.shape);
+                    let message = format!(
+                        "Value error, the cotangent of {path} has shape {:?}, the output has {:?}",
+                        cotangent.shape(),
+                        output.shape
+                    );
                     Error::caller(path.clone(), "value_error", message)
                 })?;
                 let block = complex(&blocks[i * wrt.spans().len() + j]);
@@ -183,7 +201,13 @@ impl Asked<'_, '_> {
     }
 
     /// All blocks of the Jacobian, outputs outermost, by whatever the model has.
-    fn blocks(&mut self, instance: &mut dyn Instance, natives: Natives, of: &[Path], wrt: &Layout) -> Result<(Layout, Vec<Array>), Error> {
+    fn blocks(
+        &mut self,
+        instance: &mut dyn Instance,
+        natives: Natives,
+        of: &[Path],
+        wrt: &Layout,
+    ) -> Result<(Layout, Vec<Array>), Error> {
         let paths: Vec<Path> = wrt.paths().cloned().collect();
         let blocks = if natives.jacobian {
             self.call(|request| instance.jacobian(&request.inputs, &paths, of))?
@@ -206,13 +230,19 @@ impl Asked<'_, '_> {
                 self.expect_finite(path, block)?;
                 shape = Some(out);
             }
-            let dtype = self.context.pool.model().signature().outputs.leaf(path).map_or(DType::Float64, |leaf| leaf.dtype);
+            let dtype =
+                self.context.pool.model().signature().outputs.leaf(path).map_or(DType::Float64, |leaf| leaf.dtype);
             layout.push(path.clone(), dtype, shape.unwrap_or_default());
         }
         Ok((layout, blocks))
     }
 
-    fn blocks_by_columns(&mut self, instance: &mut dyn Instance, of: &[Path], wrt: &Layout) -> Result<Vec<Array>, Error> {
+    fn blocks_by_columns(
+        &mut self,
+        instance: &mut dyn Instance,
+        of: &[Path],
+        wrt: &Layout,
+    ) -> Result<Vec<Array>, Error> {
         let mut columns = Vec::with_capacity(wrt.len());
         for coordinate in 0..wrt.len() {
             let mut tangent = vec![0.0; wrt.len()];
@@ -225,17 +255,27 @@ impl Asked<'_, '_> {
             let out = columns.first().map(|column| column[i].shape().to_vec()).unwrap_or_default();
             let columns: Vec<Vec<f64>> = columns.iter().map(|column| column[i].to_vec()).collect();
             let rows = out.iter().product::<usize>();
-            let values = (0..rows).flat_map(|r| columns.iter().map(move |column| column.get(r).copied().unwrap_or(f64::NAN)));
+            let values =
+                (0..rows).flat_map(|r| columns.iter().map(move |column| column.get(r).copied().unwrap_or(f64::NAN)));
             let shape: Vec<usize> = out.iter().chain(span.shape.iter()).copied().collect();
             Array::new(&shape, values.collect::<Vec<f64>>())
         };
-        Ok((0..of.len()).flat_map(|i| wrt.spans().iter().map(move |span| (i, span))).map(|(i, span)| block(i, span)).collect())
+        Ok((0..of.len())
+            .flat_map(|i| wrt.spans().iter().map(move |span| (i, span)))
+            .map(|(i, span)| block(i, span))
+            .collect())
     }
 
     fn blocks_by_rows(&mut self, instance: &mut dyn Instance, of: &[Path], wrt: &Layout) -> Result<Vec<Array>, Error> {
         // How many rows there are, the outputs tell.
         let outputs = self.call(|request| instance.apply(&request.inputs))?;
-        let absent = |path: &Path| Error::caller(path.clone(), "value_error", format!("Value error, the model's outputs have no {path} at these inputs"));
+        let absent = |path: &Path| {
+            Error::caller(
+                path.clone(),
+                "value_error",
+                format!("Value error, the model's outputs have no {path} at these inputs"),
+            )
+        };
         let layout = Layout::of(&outputs, of).map_err(|missing| absent(&missing.0))?;
         let paths: Vec<Path> = wrt.paths().cloned().collect();
         let mut blocks = Vec::new();
@@ -262,7 +302,8 @@ impl Asked<'_, '_> {
     fn layout(&self, of: &[Path], arrays: &[Array]) -> Layout {
         let mut layout = Layout::default();
         for (path, array) in of.iter().zip(arrays) {
-            let dtype = self.context.pool.model().signature().outputs.leaf(path).map_or(DType::Float64, |leaf| leaf.dtype);
+            let dtype =
+                self.context.pool.model().signature().outputs.leaf(path).map_or(DType::Float64, |leaf| leaf.dtype);
             layout.push(path.clone(), dtype, array.shape());
         }
         layout
@@ -282,7 +323,8 @@ impl Asked<'_, '_> {
         if found == expected {
             return Ok(());
         }
-        let error = ModelError::failed(format!("its own derivative at {path} has shape {found:?}, expected {expected:?}"));
+        let error =
+            ModelError::failed(format!("its own derivative at {path} has shape {found:?}, expected {expected:?}"));
         Err(Error::at(self.context.pool, Place::Base, error))
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Error;
 use crate::codec;
-use crate::schema::{broadcast, Dim, Leaf, Side, Signature, Violation, Violations};
+use crate::schema::{Dim, Leaf, Side, Signature, Violation, Violations, broadcast};
 use crate::tree::{Array, Path, Pattern, Segment, Tree};
 
 /// Which derivative is asked for. Decides the names of a request's fields.
@@ -17,6 +17,12 @@ pub enum Question {
 }
 
 impl Question {
+    /// The names of a request's path lists: inputs, outputs.
+    pub fn lists(self) -> (&'static str, &'static str) {
+        let (wrt, of, _) = self.fields();
+        (wrt, of)
+    }
+
     /// The fields of a request: inputs by path, outputs by path, vector.
     fn fields(self) -> (&'static str, &'static str, Option<&'static str>) {
         match self {
@@ -81,7 +87,11 @@ impl Request {
         let known = ["inputs", wrt_name, of_name].into_iter().chain(vector_name);
         let known: Vec<_> = known.collect();
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            faults.add(&field(name), "extra_forbidden", format!("Extra inputs are not permitted (expected {})", known.join(", ")));
+            faults.add(
+                &field(name),
+                "extra_forbidden",
+                format!("Extra inputs are not permitted (expected {})", known.join(", ")),
+            );
         }
         let inputs = parse_inputs(signature, fields.get("inputs"), &mut faults);
         let mut list = |name: &str| path_list(fields.get(name), name, &mut faults);
@@ -101,7 +111,11 @@ impl Request {
             },
         };
         // A vector's keys tell which paths are meant when the list does not.
-        let keys = |wanted: bool| vectors.filter(|_| wanted).map(|vectors| vectors.keys().map(|key| (key.clone(), key.parse())).collect::<Vec<_>>());
+        let keys = |wanted: bool| {
+            vectors
+                .filter(|_| wanted)
+                .map(|vectors| vectors.keys().map(|key| (key.clone(), key.parse())).collect::<Vec<_>>())
+        };
         let wrt = wrt.or_else(|| named_by(keys(question == Question::Jvp), vector_name, &mut faults));
         let of = of.or_else(|| named_by(keys(question == Question::Vjp), vector_name, &mut faults));
         let Some(inputs) = inputs else { return faults.finish(None) };
@@ -210,7 +224,11 @@ fn named_by(keys: Option<Keys>, name: Option<&str>, faults: &mut Faults) -> Opti
     for (key, parsed) in keys? {
         match parsed {
             Ok(pattern) => patterns.push(pattern),
-            Err(error) => faults.add(&field(name.unwrap_or_default()).join(Segment::Key(key)), "string_pattern_mismatch", error.to_string()),
+            Err(error) => faults.add(
+                &field(name.unwrap_or_default()).join(Segment::Key(key)),
+                "string_pattern_mismatch",
+                error.to_string(),
+            ),
         }
     }
     Some(patterns)
@@ -236,13 +254,24 @@ fn listed<'a>(leaves: impl IntoIterator<Item = &'a Pattern>) -> String {
 }
 
 /// The concrete inputs that patterns mean, in the order of the tree.
-fn resolve_inputs(signature: &Signature, inputs: &Tree, asked: Option<Vec<Pattern>>, name: &str, faults: &mut Faults) -> Vec<Path> {
+fn resolve_inputs(
+    signature: &Signature,
+    inputs: &Tree,
+    asked: Option<Vec<Pattern>>,
+    name: &str,
+    faults: &mut Faults,
+) -> Vec<Path> {
     let differentiable = signature.differentiable(Side::Input);
     let leaves: Vec<Path> = inputs.leaves().into_iter().map(|(path, _)| path).collect();
     let Some(asked) = asked else {
-        let all: Vec<_> = leaves.into_iter().filter(|path| differentiable.iter().any(|(pattern, _)| pattern.matches(path))).collect();
+        let all: Vec<_> =
+            leaves.into_iter().filter(|path| differentiable.iter().any(|(pattern, _)| pattern.matches(path))).collect();
         if all.is_empty() {
-            faults.add(&field(name), "too_short", "there is no differentiable input here: mark one with \"differentiable\": true");
+            faults.add(
+                &field(name),
+                "too_short",
+                "there is no differentiable input here: mark one with \"differentiable\": true",
+            );
         }
         return all;
     };
@@ -272,7 +301,11 @@ fn resolve_outputs(signature: &Signature, asked: Option<Vec<Pattern>>, name: &st
     let differentiable = signature.differentiable(Side::Output);
     let Some(asked) = asked else {
         if differentiable.is_empty() {
-            faults.add(&field(name), "too_short", "there is no differentiable output: mark one with \"differentiable\": true");
+            faults.add(
+                &field(name),
+                "too_short",
+                "there is no differentiable output: mark one with \"differentiable\": true",
+            );
         }
         return Wanted(differentiable.into_iter().map(|(pattern, _)| pattern).collect());
     };
@@ -325,7 +358,11 @@ fn read_vectors(
             Question::Jvp => signature.inputs.leaf(&path),
             _ => signature.outputs.leaf(&path),
         });
-        let expected = leaf.map(|leaf| codec::Expected { dtype: leaf.dtype, rank: leaf.shape.as_ref().map(Vec::len), null_is_nan: false });
+        let expected = leaf.map(|leaf| codec::Expected {
+            dtype: leaf.dtype,
+            rank: leaf.shape.as_ref().map(Vec::len),
+            null_is_nan: false,
+        });
         // A key that is no leaf is told below, when keys are compared.
         let Some(expected) = expected else {
             arrays.push((key.clone(), Array::scalar(0.0)));
@@ -383,7 +420,10 @@ fn fit_vectors(
         }
         let fitted = match question {
             Question::Jvp => inputs.leaf(&path).and_then(|input| broadcast(&array, input.shape())),
-            _ => signature.outputs.leaf(&path).and_then(|leaf| matches_schema(leaf, array.shape()).then(|| array.clone())),
+            _ => signature
+                .outputs
+                .leaf(&path)
+                .and_then(|leaf| matches_schema(leaf, array.shape()).then(|| array.clone())),
         };
         match fitted {
             Some(array) => vectors.push((path, array)),
@@ -393,7 +433,14 @@ fn fit_vectors(
                     _ => signature.outputs.leaf(&path).map(Leaf::shape_text),
                 };
                 let expected = expected.unwrap_or_else(|| "no such path".to_owned());
-                faults.add(&at, "value_error", format!("Value error, the {kind} vector '{key}' has shape {:?}, expected {expected}", array.shape()));
+                faults.add(
+                    &at,
+                    "value_error",
+                    format!(
+                        "Value error, the {kind} vector '{key}' has shape {:?}, expected {expected}",
+                        array.shape()
+                    ),
+                );
             }
         }
     }
@@ -404,6 +451,10 @@ fn fit_vectors(
 
 fn matches_schema(leaf: &Leaf, shape: &[usize]) -> bool {
     leaf.shape.as_ref().is_none_or(|dims| {
-        dims.len() == shape.len() && dims.iter().zip(shape).all(|(dim, &size)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size && size != 1))
+        dims.len() == shape.len()
+            && dims
+                .iter()
+                .zip(shape)
+                .all(|(dim, &size)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size && size != 1))
     })
 }

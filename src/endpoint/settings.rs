@@ -41,7 +41,8 @@ pub(super) fn eps_for(eps: Option<&Eps>, path: &Path) -> Option<f64> {
         Eps::PerPath(table) => {
             let text = path.to_string();
             let exact = table.iter().find(|(key, _)| *key == text);
-            let by_pattern = || table.iter().find(|(key, _)| key.parse::<Pattern>().is_ok_and(|pattern| pattern.matches(path)));
+            let by_pattern =
+                || table.iter().find(|(key, _)| key.parse::<Pattern>().is_ok_and(|pattern| pattern.matches(path)));
             exact.or_else(by_pattern).map(|(_, eps)| *eps)
         }
     }

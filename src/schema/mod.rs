@@ -22,9 +22,8 @@ mod violation;
 mod tests;
 
 pub(crate) use fit::repeated as broadcast;
-pub use leaf::{Bound, Dim, Leaf, Limits};
-pub use node::{Field, Node};
-pub use opaque::Opaque;
+pub use leaf::{Dim, Leaf};
+pub use node::Node;
 pub use problem::{SchemaError, SchemaErrors, Side};
 pub use violation::{Violation, Violations};
 
@@ -61,7 +60,8 @@ impl Signature {
         if !errors.is_empty() {
             return Err(SchemaErrors(errors));
         }
-        let examples = input.get("examples").and_then(Value::as_array).cloned().unwrap_or_default();
+        let keywords = input.as_object().and_then(|object| resolve::resolve(input, object).ok()).unwrap_or_default();
+        let examples = keywords.get("examples").and_then(|examples| examples.as_array()).cloned().unwrap_or_default();
         Ok(Signature { inputs, outputs, examples })
     }
 

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::codec::{ArrayError, Encoding, Expected, castable, decode, parse_json, read_dtype, read_shape, write_tree};
+use crate::codec::{
+    ArrayError, Encoding, Expected, cast, castable, decode, parse_json, read_dtype, read_shape, write_tree,
+};
 use crate::tree::{Abstract, Array, Tree};
 
 use super::fit::{Misfit, broadcast, check_shape};
@@ -160,7 +162,7 @@ impl<'v> Source<'v> for &'v Tree {
         let Tree::Leaf(array) = self else {
             return Err(ArrayError::NonNumeric("no array".to_owned()).into());
         };
-        let array = crate::codec::cast(array.clone(), leaf.dtype)?;
+        let array = cast(array.clone(), leaf.dtype)?;
         check_shape(array.shape(), leaf, true)?;
         Ok(broadcast(array, leaf))
     }

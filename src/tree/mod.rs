@@ -11,7 +11,7 @@ mod path;
 pub use array::{Array, Element};
 pub(crate) use array::{element_count, read_coordinates, write_coordinate};
 pub use dtype::{DType, Kind};
-pub use layout::{Absent, Layout, Mismatch, Span};
+pub use layout::{Layout, Span};
 pub use path::{Path, PathError, Pattern, PatternSegment, Segment};
 
 use std::sync::Arc;

@@ -152,7 +152,11 @@ mod tests {
         }
         let statuses = [("OK", OK), ("REFUSED", REFUSED), ("FAILED", FAILED), ("DEAD", DEAD)];
         assert!(statuses.iter().all(|(name, status)| defined(name) == *status as u32));
-        let threading = [("ONE_PER_PROCESS", ONE_PER_PROCESS), ("ONE_THREAD_PER_INSTANCE", ONE_THREAD_PER_INSTANCE), ("ANY_THREAD", ANY_THREAD)];
+        let threading = [
+            ("ONE_PER_PROCESS", ONE_PER_PROCESS),
+            ("ONE_THREAD_PER_INSTANCE", ONE_THREAD_PER_INSTANCE),
+            ("ANY_THREAD", ANY_THREAD),
+        ];
         assert!(threading.iter().all(|(name, value)| defined(name) == *value));
         assert_eq!((defined("ABI_MAJOR"), defined("ABI_MINOR")), (MAJOR.into(), MINOR.into()));
     }

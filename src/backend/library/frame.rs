@@ -147,9 +147,15 @@ impl Frame {
         Ok(())
     }
 
-    fn lay_out<A: Typed>(&mut self, inputs: &Tree<A>, layout: u64, data: impl Fn(&A) -> *const c_void) -> Result<(), ModelError> {
+    fn lay_out<A: Typed>(
+        &mut self,
+        inputs: &Tree<A>,
+        layout: u64,
+        data: impl Fn(&A) -> *const c_void,
+    ) -> Result<(), ModelError> {
         let text = |path: &dyn std::fmt::Display| {
-            CString::new(path.to_string()).map_err(|_| ModelError::refused(format!("{path}: a key with a NUL cannot cross the C ABI")))
+            CString::new(path.to_string())
+                .map_err(|_| ModelError::refused(format!("{path}: a key with a NUL cannot cross the C ABI")))
         };
         let mut json = serde_json::Map::new();
         for (path, value) in inputs.texts() {
@@ -247,15 +253,18 @@ impl Frame {
     pub(super) fn gather<'f>(&'f mut self, base: &Base, buffer: &'f mut [f64]) -> Result<&'f [f64], ModelError> {
         let spans = base.of.spans();
         if self.slots.len() != spans.len() {
-            let unwritten = |path: &dyn std::fmt::Display| ModelError::failed(format!("the model did not write the output {path}"));
-            let slots = spans.iter().map(|span| self.state.outputs.index(&span.path).ok_or_else(|| unwritten(&span.path)));
+            let unwritten =
+                |path: &dyn std::fmt::Display| ModelError::failed(format!("the model did not write the output {path}"));
+            let slots =
+                spans.iter().map(|span| self.state.outputs.index(&span.path).ok_or_else(|| unwritten(&span.path)));
             self.slots = slots.collect::<Result<_, _>>()?;
         }
         for (&slot, span) in self.slots.iter().zip(spans) {
             let Some((dtype, shape, words)) = self.state.outputs.written(slot) else {
                 return Err(ModelError::failed(format!("the model did not write the output {}", span.path)));
             };
-            let same = shape.len() == span.shape.len() && shape.iter().zip(&*span.shape).all(|(a, b)| *a as usize == *b);
+            let same =
+                shape.len() == span.shape.len() && shape.iter().zip(&*span.shape).all(|(a, b)| *a as usize == *b);
             if !same {
                 return Err(ModelError::failed(format!(
                     "output {} was of shape {:?} before and is now {shape:?}",
@@ -317,14 +326,26 @@ unsafe fn state<'c>(call: *const abi::Call) -> &'c mut State {
     unsafe { &mut *host.cast::<State>() }
 }
 
-unsafe extern "C" fn give_output(call: *mut abi::Call, path: *const c_char, dtype: u32, ndim: u32, shape: *const i64) -> *mut c_void {
+unsafe extern "C" fn give_output(
+    call: *mut abi::Call,
+    path: *const c_char,
+    dtype: u32,
+    ndim: u32,
+    shape: *const i64,
+) -> *mut c_void {
     // SAFETY: the plugin hands back the call it was given, while it runs.
     let state = unsafe { state(call) };
     // SAFETY: the plugin vouches for its path and shape.
     unsafe { state.outputs.named(&state.signature, path, dtype, ndim, shape) }
 }
 
-unsafe extern "C" fn give_output_at(call: *mut abi::Call, index: u32, dtype: u32, ndim: u32, shape: *const i64) -> *mut c_void {
+unsafe extern "C" fn give_output_at(
+    call: *mut abi::Call,
+    index: u32,
+    dtype: u32,
+    ndim: u32,
+    shape: *const i64,
+) -> *mut c_void {
     // SAFETY: the plugin hands back the call it was given, while it runs.
     let state = unsafe { state(call) };
     // SAFETY: the plugin vouches for its shape.
@@ -387,8 +408,10 @@ pub(super) unsafe extern "C" fn give_block(
 impl State {
     fn block(&mut self, of: usize, wrt: usize, code: u32, shape: &[i64]) -> Result<*mut c_void, String> {
         let wide = |dtype: &DType| matches!(dtype, DType::Float64 | DType::Complex128);
-        let dtype = abi::dtype(code).filter(wide).ok_or("a block of a derivative is SECANT_FLOAT64 or SECANT_COMPLEX128")?;
-        let index = self.grid.index(of, wrt).ok_or_else(|| format!("there is no block ({of}, {wrt}) of this derivative"))?;
+        let dtype =
+            abi::dtype(code).filter(wide).ok_or("a block of a derivative is SECANT_FLOAT64 or SECANT_COMPLEX128")?;
+        let index =
+            self.grid.index(of, wrt).ok_or_else(|| format!("there is no block ({of}, {wrt}) of this derivative"))?;
         let sizes: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();
         let count = sizes.as_ref().and_then(|sizes| element_count(sizes));
         let (Some(sizes), Some(count)) = (sizes, count) else {

@@ -64,7 +64,8 @@ impl LibraryInstance {
         let wrt_indices: Option<Vec<u32>> = wrt.iter().map(position).collect();
         let wrt_indices = wrt_indices.ok_or_else(|| ModelError::refused("an input to differentiate by is absent"))?;
         let text = |path: &Path| {
-            CString::new(path.to_string()).map_err(|_| ModelError::refused(format!("{path}: a key with a NUL cannot cross the C ABI")))
+            CString::new(path.to_string())
+                .map_err(|_| ModelError::refused(format!("{path}: a key with a NUL cannot cross the C ABI")))
         };
         let of_texts: Vec<CString> = of.iter().map(text).collect::<Result<_, _>>()?;
         let of_pointers: Vec<*const c_char> = of_texts.iter().map(|text| text.as_ptr()).collect();

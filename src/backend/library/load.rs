@@ -69,7 +69,9 @@ fn read_table(pointer: *const Table) -> Result<Table, String> {
         ));
     }
     if size < REQUIRED {
-        return Err(format!("its table has {size} bytes, at least {REQUIRED} are needed: is `size` set to sizeof(secant_table)?"));
+        return Err(format!(
+            "its table has {size} bytes, at least {REQUIRED} are needed: is `size` set to sizeof(secant_table)?"
+        ));
     }
     let mut table = Table {
         size: 0,
@@ -106,7 +108,10 @@ fn read_table(pointer: *const Table) -> Result<Table, String> {
         return Err(format!("its table has NULL for {}, which every model needs", missing.join(", ")));
     }
     if !(abi::ONE_PER_PROCESS..=abi::ANY_THREAD).contains(&table.threading) {
-        return Err(format!("its table declares threading = {}, which is none of SECANT_ONE_PER_PROCESS, SECANT_ONE_THREAD_PER_INSTANCE, SECANT_ANY_THREAD", table.threading));
+        return Err(format!(
+            "its table declares threading = {}, which is none of SECANT_ONE_PER_PROCESS, SECANT_ONE_THREAD_PER_INSTANCE, SECANT_ANY_THREAD",
+            table.threading
+        ));
     }
     Ok(table)
 }
@@ -173,7 +178,8 @@ fn check_format(path: &Path) -> Result<(), String> {
     if data.get(4) == Some(&1) {
         return Err("is a 32-bit library, this secant is a 64-bit program: build it with -m64".to_owned());
     }
-    let header = FileHeader64::<LittleEndian>::parse(&*data).map_err(|error| format!("has a broken ELF header: {error}"))?;
+    let header =
+        FileHeader64::<LittleEndian>::parse(&*data).map_err(|error| format!("has a broken ELF header: {error}"))?;
     let machine = header.e_machine.get(LittleEndian);
     if let Some(ours) = MACHINE
         && machine != ours

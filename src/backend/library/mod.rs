@@ -51,7 +51,12 @@ impl Library {
     }
 
     /// The model, once its schemas are known. `config` is JSON text.
-    pub fn into_model(self, description: Description, signature: Signature, config: &serde_json::Value) -> LibraryModel {
+    pub fn into_model(
+        self,
+        description: Description,
+        signature: Signature,
+        config: &serde_json::Value,
+    ) -> LibraryModel {
         // JSON escapes NUL, so that this never falls back.
         let config = CString::new(config.to_string()).unwrap_or_default();
         LibraryModel {

@@ -128,7 +128,14 @@ impl Outputs {
         unsafe { self.slot(signature, index, code, ndim, shape) }
     }
 
-    unsafe fn slot(&mut self, signature: &Signature, index: usize, code: u32, ndim: u32, shape: *const i64) -> *mut c_void {
+    unsafe fn slot(
+        &mut self,
+        signature: &Signature,
+        index: usize,
+        code: u32,
+        ndim: u32,
+        shape: *const i64,
+    ) -> *mut c_void {
         let shape: &[i64] = if ndim == 0 {
             &[]
         } else if shape.is_null() {
@@ -158,7 +165,8 @@ impl Outputs {
     pub(super) fn text(&mut self, path: &CStr, json: &CStr) -> Result<(), String> {
         let path: Path = path.to_string_lossy().parse().map_err(|error| format!("{error}"))?;
         let json = json.to_str().map_err(|_| format!("output {path}: its JSON is not UTF-8"))?;
-        serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|error| format!("output {path}: {error} in {json:?}"))?;
+        serde_json::from_str::<serde::de::IgnoredAny>(json)
+            .map_err(|error| format!("output {path}: {error} in {json:?}"))?;
         self.texts.push((path, json.to_owned()));
         Ok(())
     }

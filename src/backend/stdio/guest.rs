@@ -237,7 +237,8 @@ impl Guest<'_> {
     /// Takes over a new base, if the params bring one.
     fn rebase(&mut self, params: &SweepParams<'_>) -> Result<(), Fault> {
         let Some(inputs) = params.inputs else { return Ok(()) };
-        let value = codec::parse_json(inputs.get().as_bytes()).map_err(|error| ModelError::refused(error.to_string()))?;
+        let value =
+            codec::parse_json(inputs.get().as_bytes()).map_err(|error| ModelError::refused(error.to_string()))?;
         let inputs = self.model.signature().inputs_from_json(&value);
         let inputs = inputs.map_err(|violations| ModelError::refused(violations.to_string()))?;
         let wrt = parse_paths(params.wrt.as_deref().unwrap_or_default())?;
@@ -352,7 +353,8 @@ impl Params {
         let read = |path: Path| {
             let entry = self.0.get(vectors).and_then(|all| all.get(path.to_string()));
             let entry = entry.ok_or_else(|| ModelError::refused(format!("{vectors} has no {path}")))?;
-            let array = codec::decode_wide(entry).map_err(|error| ModelError::refused(format!("{vectors}, {path}: {error}")))?;
+            let array = codec::decode_wide(entry)
+                .map_err(|error| ModelError::refused(format!("{vectors}, {path}: {error}")))?;
             Ok((path, array))
         };
         self.paths(paths)?.into_iter().map(read).collect()

@@ -376,13 +376,12 @@ fn write_derivative(
 }
 
 /// The arrays at these keys of an object, wide (float64 or complex128).
-fn read_vectors<'p>(
-    value: &Value,
-    paths: impl Iterator<Item = &'p Path>,
-) -> Result<Vec<Array>, ModelError> {
+fn read_vectors<'p>(value: &Value, paths: impl Iterator<Item = &'p Path>) -> Result<Vec<Array>, ModelError> {
     paths
         .map(|path| {
-            let entry = value.get(path.to_string()).ok_or_else(|| ModelError::failed(format!("its derivative has no {path}")))?;
+            let entry = value
+                .get(path.to_string())
+                .ok_or_else(|| ModelError::failed(format!("its derivative has no {path}")))?;
             codec::decode_wide(entry).map_err(|error| ModelError::failed(format!("its derivative at {path}: {error}")))
         })
         .collect()
@@ -423,7 +422,11 @@ impl Instance for Running {
 
     fn jacobian(&mut self, inputs: &Tree, wrt: &[Path], of: &[Path]) -> Result<Vec<Array>, ModelError> {
         let paths = (("jac_inputs", wrt.iter().collect()), ("jac_outputs", of.iter().collect()));
-        let value = self.ask("jacobian", |out, encoding| write_derivative(out, encoding, inputs, paths.0, paths.1, None), parsed)??;
+        let value = self.ask(
+            "jacobian",
+            |out, encoding| write_derivative(out, encoding, inputs, paths.0, paths.1, None),
+            parsed,
+        )??;
         let mut blocks = Vec::with_capacity(of.len() * wrt.len());
         for output in of {
             let row = value.get(output.to_string());

@@ -182,7 +182,9 @@ pub(super) fn write_outcome(out: &mut Vec<u8>, outcome: &[f64], base64: bool) {
         STANDARD.encode_append(bytemuck::cast_slice::<f64, u8>(outcome), out);
         out.push(b'"');
     } else {
-        codec::write_nested(out, &[outcome.len()], &mut outcome.iter(), &|out, value| codec::write_float(out, value, true));
+        codec::write_nested(out, &[outcome.len()], &mut outcome.iter(), &|out, value| {
+            codec::write_float(out, value, true)
+        });
     }
 }
 

@@ -186,7 +186,9 @@ impl Session {
                     deadline = limit.map(|limit| Instant::now() + limit + HEARTBEAT);
                 }
                 // An error that could not tell which request it is about is about this one.
-                (None, Some(found)) if found.get() == id.to_string() || (found.get() == "null" && message.error.is_some()) => {
+                (None, Some(found))
+                    if found.get() == id.to_string() || (found.get() == "null" && message.error.is_some()) =>
+                {
                     return match (message.result, message.error) {
                         (_, Some(error)) if error.code == protocol::METHOD_NOT_FOUND => {
                             Err(ModelError::broken(format!("{UNKNOWN_METHOD}: {}", error.message)))
@@ -210,12 +212,18 @@ impl Session {
         let (kind, mut message) = match silence {
             Silence::Late => {
                 let limit = limit.unwrap_or_default();
-                (ModelErrorKind::TimedOut, format!("it took longer than {} and was stopped", humantime::format_duration(limit)))
+                (
+                    ModelErrorKind::TimedOut,
+                    format!("it took longer than {} and was stopped", humantime::format_duration(limit)),
+                )
             }
             Silence::Closed => (ModelErrorKind::Crashed, self.child.epitaph()),
             Silence::Endless => {
                 let most = LONGEST_LINE >> 20;
-                (ModelErrorKind::Broken, format!("its reply is longer than {most} MB: offer the encoding base64, or fewer outputs"))
+                (
+                    ModelErrorKind::Broken,
+                    format!("its reply is longer than {most} MB: offer the encoding base64, or fewer outputs"),
+                )
             }
             Silence::Io(error) => (ModelErrorKind::Broken, format!("its pipes failed: {error}")),
         };

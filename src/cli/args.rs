@@ -1,0 +1,159 @@
+//! The command line as it is typed. Nothing is resolved here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::manifest::AlgorithmName;
+
+/// Turns any program you can run, and any shared library you can load, into a differentiable model.
+#[derive(Debug, Parser)]
+#[command(name = "secant", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Where models are looked for, as a path list [default: $SECANT_PLUGINS, else plugins/]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) plugins: Option<std::ffi::OsString>,
+    /// Print no progress and no report, only results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show what the models write to stderr and what is built
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the models found: kind, version, differentiable paths
+    List,
+    /// Show a model's signature: every leaf, its dtype, shape and bounds, and what derivatives cost
+    Describe {
+        #[command(flatten)]
+        model: ModelArguments,
+    },
+    /// Evaluate a model
+    Apply(Ask),
+    /// The Jacobian: the derivative of every output asked for by every input asked for
+    Jacobian(Ask),
+    /// The product of the Jacobian with a tangent vector
+    #[command(alias = "jacobian-vector-product")]
+    Jvp(Ask),
+    /// The product of a cotangent vector with the Jacobian
+    #[command(alias = "vector-jacobian-product")]
+    Vjp(Ask),
+    /// The shapes of the outputs from the shapes of the inputs
+    AbstractEval(Ask),
+    /// Run a model's stored cases, plugins/NAME/cases/*.json
+    Test {
+        #[command(flatten)]
+        model: ModelArguments,
+        /// Record what the model answers now as what is expected
+        #[arg(long)]
+        update: bool,
+    },
+    /// Make a working plugin to start from
+    New {
+        /// Its name, and its folder's
+        name: String,
+        /// What to make it of
+        #[arg(long, value_enum)]
+        kind: NewKind,
+    },
+    /// Serve a model over stdin and stdout (used for isolation; not for people)
+    #[command(hide = true)]
+    Worker {
+        /// A plugin's folder, manifest or library
+        model: PathBuf,
+    },
+}
+
+/// Which model, and how it is run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// A model's name, or the path of its folder, manifest or library
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Instances evaluated at once [default: the manifest's, else the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// The longest an evaluation may take, such as 30s; a library then runs in a process of its own
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A question and how to answer it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// JSON such as {"inputs": {...}}, or @FILE, or - for stdin
+    pub(crate) payload: String,
+    /// Differentiate by this input; may be repeated [default: all differentiable]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) wrt: Vec<String>,
+    /// Differentiate this output; may be repeated [default: all differentiable]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) of: Vec<String>,
+    /// How derivatives are approximated; the model's own are then not used
+    #[arg(long, value_enum)]
+    pub(crate) algorithm: Option<AlgorithmName>,
+    /// The step, as a number, or as PATH=NUMBER any number of times [default: scaled to each element]
+    #[arg(long, value_name = "STEP")]
+    pub(crate) eps: Vec<String>,
+    /// Random directions of the stochastic algorithm
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) samples: Option<u32>,
+    /// Seed of the random directions [default: drawn, and reported]
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+    /// How arrays are written
+    #[arg(long, value_enum, default_value = "json")]
+    pub(crate) format: Format,
+    /// Write the result to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Tell on stderr what the derivative cost and which steps were taken
+    #[arg(long)]
+    pub(crate) report: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Numbers as text
+    Json,
+    /// JSON with the arrays' bytes in base64
+    #[value(name = "json+base64")]
+    JsonBase64,
+    /// NumPy's archive of arrays
+    Npz,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewKind {
+    /// A shared library in C
+    C,
+    /// A shared library in Rust
+    Rust,
+    /// A program in Python that stays
+    Python,
+    /// A program in shell and awk, started for each evaluation
+    Shell,
+}
+
+impl ValueEnum for AlgorithmName {
+    fn value_variants<'a>() -> &'a [AlgorithmName] {
+        &AlgorithmName::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let timeout =
+        humantime::parse_duration(text).map_err(|error| format!("expected a time such as 30s or 2min: {error}"))?;
+    if timeout.is_zero() { Err("a time limit of zero leaves no time to evaluate".to_owned()) } else { Ok(timeout) }
+}

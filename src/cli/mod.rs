@@ -1,0 +1,104 @@
+//! A person at a terminal: arguments as typed, settings as resolved, one function a command, and
+//! [`report`], the only file that prints.
+
+mod args;
+mod ask;
+mod cases;
+mod describe;
+mod new;
+mod npz;
+mod progress;
+mod report;
+mod settings;
+mod signals;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::api::Error;
+use crate::endpoint;
+use crate::model::ModelErrorKind;
+use args::{Arguments, Command};
+
+/// Why a command failed, sorted by whose fault it is; each has its exit code.
+#[derive(Debug)]
+enum Failure {
+    /// Stored cases failed, and the report says which.
+    Cases,
+    /// The caller's.
+    Caller(String),
+    /// The model said no.
+    Model(String),
+    /// The model crashed, took too long or broke its protocol.
+    Crash(String),
+    /// The operator's.
+    Operator(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Cases => 1,
+            Failure::Caller(_) => 2,
+            Failure::Model(_) => 3,
+            Failure::Crash(_) => 4,
+            Failure::Operator(_) => 5,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error {
+            Error::Open(error) => Failure::Operator(error.to_string()),
+            Error::Schema(error) => Failure::Operator(error.to_string()),
+            Error::Path(error) => Failure::Caller(error.to_string()),
+            Error::Question(error) => error.into(),
+        }
+    }
+}
+
+impl From<endpoint::Error> for Failure {
+    fn from(error: endpoint::Error) -> Failure {
+        let text = error.to_string();
+        match error {
+            endpoint::Error::Caller(_) | endpoint::Error::Cancelled => Failure::Caller(text),
+            endpoint::Error::Model { error, .. } => match error.kind {
+                ModelErrorKind::Refused | ModelErrorKind::Failed => Failure::Model(text),
+                ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken => Failure::Crash(text),
+            },
+        }
+    }
+}
+
+/// Runs the program on its arguments.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    report::install(arguments.verbose);
+    signals::install();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let folders = settings::plugin_folders(arguments.plugins);
+    match arguments.command {
+        Command::List => describe::list(&folders),
+        Command::Describe { model } => describe::describe(&settings::open(&model, &folders)?),
+        Command::Apply(ask) => ask::apply(&ask, &folders, arguments.quiet),
+        Command::Jacobian(ask) => ask::jacobian(&ask, &folders, arguments.quiet),
+        Command::Jvp(ask) => ask::jvp(&ask, &folders, arguments.quiet),
+        Command::Vjp(ask) => ask::vjp(&ask, &folders, arguments.quiet),
+        Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders),
+        Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
+        Command::New { name, kind } => new::run(&name, kind, &folders),
+        Command::Worker { model } => worker::run(&model),
+    }
+}

@@ -1,0 +1,93 @@
+//! `secant new`: a working plugin to start from, its schemas and its first cases included.
+
+use std::path::{Path, PathBuf};
+
+use super::args::NewKind;
+use super::{Failure, report};
+
+/// A file of a new plugin: where it goes, and what is in it.
+type File = (&'static str, &'static str);
+
+const COMMON: [File; 4] = [
+    ("input.schema.json", include_str!("templates/input.schema.json")),
+    ("output.schema.json", include_str!("templates/output.schema.json")),
+    ("cases/apply.json", include_str!("templates/apply.json")),
+    ("cases/jacobian.json", include_str!("templates/jacobian.json")),
+];
+
+const C: [File; 2] =
+    [("model.toml", include_str!("templates/c/model.toml")), ("model.c", include_str!("templates/c/model.c"))];
+
+const RUST: [File; 3] = [
+    ("model.toml", include_str!("templates/rust/model.toml")),
+    ("Cargo.toml", include_str!("templates/rust/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("templates/rust/src/lib.rs")),
+];
+
+const PYTHON: [File; 2] = [
+    ("model.toml", include_str!("templates/python/model.toml")),
+    ("model.py", include_str!("templates/python/model.py")),
+];
+
+const SHELL: [File; 2] = [
+    ("model.toml", include_str!("templates/shell/model.toml")),
+    ("model.sh", include_str!("templates/shell/model.sh")),
+];
+
+/// Where the sources this program was built from lay, if they are still there.
+const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Makes the plugin in the first of the folders.
+pub(super) fn run(name: &str, kind: NewKind, folders: &[PathBuf]) -> Result<(), Failure> {
+    let plain = !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+        && !name.starts_with('.');
+    if !plain {
+        return Err(Failure::Caller(format!(
+            "'{name}' is no name for a plugin: letters, digits, '_', '-' and '.' make one"
+        )));
+    }
+    let folder = folders.first().map_or_else(|| PathBuf::from("plugins"), Clone::clone).join(name);
+    if folder.exists() {
+        return Err(Failure::Caller(format!("{} exists already", folder.display())));
+    }
+    let own: &[File] = match kind {
+        NewKind::C => &C,
+        NewKind::Rust => &RUST,
+        NewKind::Python => &PYTHON,
+        NewKind::Shell => &SHELL,
+    };
+    for (file, text) in own.iter().chain(&COMMON) {
+        let text = text.replace("{{secant}}", &dependency());
+        let text = if cfg!(target_os = "macos") { text.replace(".so\"", ".dylib\"") } else { text };
+        write(&folder.join(file), text.as_bytes())?;
+    }
+    if kind == NewKind::Rust
+        && let Ok(lock) = std::fs::read(Path::new(SOURCES).join("Cargo.lock"))
+    {
+        // The versions secant itself was built with: they are known to work, and on this machine already.
+        write(&folder.join("Cargo.lock"), &lock)?;
+    }
+    let place = folder.display();
+    report::note(&format!(
+        "made {place}: edit its model and its schemas, then\n  secant test {place}\n  secant jacobian {place} '{{\"inputs\": {{\"x\": [1, 2], \"k\": 3}}}}'"
+    ));
+    Ok(())
+}
+
+/// How a plugin in Rust finds this crate: the sources at hand, else the published version.
+fn dependency() -> String {
+    if Path::new(SOURCES).join("Cargo.toml").is_file() {
+        format!("path = {SOURCES:?}")
+    } else {
+        format!("version = {:?}", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| Failure::Operator(format!("{}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    std::fs::write(path, bytes).map_err(fail)
+}

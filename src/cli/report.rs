@@ -1,0 +1,143 @@
+//! The only file that prints: results to stdout, everything else to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Failure;
+use crate::endpoint::Report;
+
+/// Sends log messages to stderr, and says what a panic is.
+pub(super) fn install(verbose: bool) {
+    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(std::io::stderr().is_terminal())
+        .finish();
+    // Set once, at the start of the program.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        default(panic);
+        eprintln!("this is a bug in secant {}; please report it with the message above", env!("CARGO_PKG_VERSION"));
+    }));
+}
+
+/// Whether progress can be shown.
+pub(super) fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+pub(super) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// A bar on stderr.
+pub(super) fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} evaluations, {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Writes a result to a file, or to stdout.
+pub(super) fn result(bytes: &[u8], file: Option<&Path>) -> Result<(), Failure> {
+    match file {
+        Some(file) => {
+            std::fs::write(file, bytes).map_err(|error| Failure::Operator(format!("{}: {error}", file.display())))
+        }
+        None => match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
+            // Whoever read it has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| Failure::Operator(format!("stdout: {error}"))),
+        },
+    }
+}
+
+/// Lines of a listing or a test's outcome, which are the result of their command.
+pub(super) fn lines(text: &str) -> Result<(), Failure> {
+    result(text.as_bytes(), None)
+}
+
+/// A remark for whoever watches.
+pub(super) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Why the command failed.
+pub(super) fn failure(failure: &Failure) {
+    match failure {
+        Failure::Cases => {}
+        Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => {
+            let text = text.trim_start_matches('\n');
+            eprintln!("error: {}", text.replace('\n', "\n       "));
+        }
+    }
+}
+
+/// A table whose columns are as wide as their widest cell; the last is left as it is.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line += &format!("{cell:<width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// What a derivative cost, and how it was taken.
+pub(super) fn derivative(report: &Report) {
+    let evaluations = if report.evaluations == 1 { "evaluation" } else { "evaluations" };
+    let workers = if report.workers == 1 { "worker" } else { "workers" };
+    eprintln!(
+        "{}: {} {evaluations} in {}, {} {workers}",
+        report.algorithm,
+        report.evaluations,
+        brief(report.elapsed),
+        report.workers
+    );
+    if let (Some(samples), Some(seed)) = (report.samples, report.seed) {
+        eprintln!("{samples} random directions, seed {seed}");
+    }
+    let rows: Vec<Vec<String>> = report
+        .steps
+        .iter()
+        .map(|steps| {
+            let range = if steps.least == steps.most {
+                format!("{:.3e}", steps.least)
+            } else {
+                format!("{:.3e} to {:.3e}", steps.least, steps.most)
+            };
+            vec![format!("step of {}", steps.path), range]
+        })
+        .collect();
+    eprint!("{}", table(&rows));
+}
+
+/// The seed that was drawn, so that the result can be had again.
+pub(super) fn seed(report: &Report) {
+    if let Some(seed) = report.seed {
+        eprintln!("note: random directions were drawn; --seed {seed} gives the same again");
+    }
+}
+
+fn brief(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.2} ms", s * 1e3),
+        s => format!("{:.1} us", s * 1e6),
+    }
+}

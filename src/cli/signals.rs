@@ -1,0 +1,20 @@
+//! Ctrl-C and its like: everything that was started ends, then we do.
+
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::backend;
+
+/// From now on a signal that ends this program ends its models too.
+pub(super) fn install() {
+    // Without a handler the default action still ends us; our models see their stdin close.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            backend::kill_all();
+            std::process::exit(128 + signal);
+        }
+    });
+}

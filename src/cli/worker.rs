@@ -1,0 +1,48 @@
+//! `secant worker MODEL`: our own stdio guest, with any model behind it.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::Failure;
+use crate::backend::{self, OpenOptions, stdio};
+use crate::manifest::Isolation;
+
+/// How long an evaluation that nobody waits for any more may go on.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves the model over stdin and stdout.
+pub(super) fn run(model: &Path) -> Result<(), Failure> {
+    let pipes = |error: rustix::io::Errno| Failure::Operator(format!("worker: {error}"));
+    // Before anything foreign is loaded: whatever a model prints goes to stderr, and the wire is ours alone.
+    let wire = rustix::io::dup(rustix::stdio::stdout()).map_err(pipes)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(pipes)?;
+    thread::spawn(end_with_host);
+    let options = OpenOptions { isolation: Some(Isolation::None), ..OpenOptions::default() };
+    let opened = backend::open(model, &options).map_err(|error| Failure::Operator(error.to_string()))?;
+    let from = BufReader::with_capacity(1 << 16, std::io::stdin());
+    let to = BufWriter::with_capacity(1 << 16, File::from(wire));
+    // The host is gone: nobody is left to be told.
+    let _ = stdio::guest::serve(&*opened.model, from, to);
+    Ok(())
+}
+
+/// Ends this process when the host is gone, even from the middle of an evaluation.
+fn end_with_host() {
+    let stdin = rustix::stdio::stdin();
+    loop {
+        // No event is asked for: only the other end's closing wakes us.
+        let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+        match poll(&mut fds, None) {
+            Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+    thread::sleep(LINGER);
+    std::process::exit(0);
+}
