@@ -1,0 +1,373 @@
+//! What the host costs, as ratios against a baseline measured in the same run.
+//!
+//! `cargo bench` prints the table. Each figure is the best of many repetitions: what is slower was
+//! disturbed by something else. Times are never asserted on; the last column says what is aimed at.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use secant::{AlgorithmName, Array, Isolation, Model, OpenOptions, Tree};
+
+fn main() {
+    // Asked by itself, in a process of its own, how much memory a VJP takes.
+    if std::env::args().nth(1).as_deref() == Some("vjp-memory") {
+        return vjp_memory();
+    }
+    let folder = std::env::temp_dir().join(format!("secant-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let library = compile(&folder, "residual", &["-shared", "-fPIC"], "residual.so");
+    let echo = compile(&folder, "echo", &[], "echo");
+    println!("{:<58} {:>11} {:>11} {:>8}  aim", "", "ours", "baseline", "ratio");
+    forward(&library);
+    small(&library);
+    workers(&library);
+    isolated(&library);
+    stdio(&folder, &echo);
+    untouched(&library);
+    memory();
+    processes(&folder);
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+fn row(name: &str, ours: Duration, baseline: Duration, aim: &str) {
+    let ratio = ours.as_secs_f64() / baseline.as_secs_f64();
+    println!("{name:<58} {:>11} {:>11} {ratio:>8.3}  {aim}", brief(ours), brief(baseline));
+}
+
+fn brief(time: Duration) -> String {
+    let nanos = time.as_secs_f64() * 1e9;
+    match nanos {
+        n if n < 1e4 => format!("{n:.1} ns"),
+        n if n < 1e7 => format!("{:.1} us", n / 1e3),
+        n => format!("{:.1} ms", n / 1e6),
+    }
+}
+
+/// The shortest of `repetitions` runs, after one to warm up.
+fn best(repetitions: usize, mut run: impl FnMut()) -> Duration {
+    run();
+    let time = |run: &mut dyn FnMut()| {
+        let clock = Instant::now();
+        run();
+        clock.elapsed()
+    };
+    (0..repetitions).map(|_| time(&mut run)).min().unwrap_or_default()
+}
+
+/// The shortest of alternating runs of two things, so that both meet the same disturbances.
+fn best_pair(repetitions: usize, mut a: impl FnMut(), mut b: impl FnMut()) -> (Duration, Duration) {
+    let (mut first, mut second) = (Duration::MAX, Duration::MAX);
+    for _ in 0..=repetitions {
+        let clock = Instant::now();
+        a();
+        first = first.min(clock.elapsed());
+        let clock = Instant::now();
+        b();
+        second = second.min(clock.elapsed());
+    }
+    (first, second)
+}
+
+fn compile(folder: &Path, source: &str, flags: &[&str], target: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = folder.join(target);
+    let status = Command::new("cc")
+        .args(["-O2", "-o"])
+        .arg(&target)
+        .arg("-I")
+        .arg(root.join("include"))
+        .args(flags)
+        .arg(root.join(format!("benches/models/{source}.c")))
+        .status()
+        .expect("a C compiler called cc");
+    assert!(status.success());
+    target
+}
+
+type Residual = unsafe extern "C" fn(i64, *const f64, *mut f64);
+
+fn bare(library: &Path) -> Residual {
+    #[allow(unsafe_code)]
+    // SAFETY: benches/models/residual.c has this function, with this signature.
+    unsafe {
+        let library = libloading::Library::new(library).expect("the library just compiled");
+        let function = *library.get::<Residual>(b"residual").expect("its function");
+        std::mem::forget(library);
+        function
+    }
+}
+
+fn call(function: Residual, x: &[f64], y: &mut [f64]) {
+    #[allow(unsafe_code)]
+    // SAFETY: x and y have the length given.
+    unsafe {
+        function(x.len() as i64, x.as_ptr(), y.as_mut_ptr());
+    }
+}
+
+fn point(n: usize) -> Vec<f64> {
+    (0..n).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 } + i as f64 * 1e-4).collect()
+}
+
+fn inputs(n: usize) -> Tree {
+    Tree::fields([("x", Tree::from(Array::from(point(n))))])
+}
+
+/// n + 1 bare calls through the function pointer, and one pass that writes J by columns.
+fn reference(function: Residual, x: &mut [f64], base: &mut [f64], y: &mut [f64], jacobian: &mut [f64]) {
+    let n = x.len();
+    call(function, x, base);
+    for j in 0..n {
+        let (kept, step) = (x[j], 2f64.powi(-26));
+        x[j] = kept + step;
+        let scale = 1.0 / (x[j] - kept);
+        call(function, x, y);
+        x[j] = kept;
+        for ((slot, a), b) in jacobian[j * n..(j + 1) * n].iter_mut().zip(&*y).zip(&*base) {
+            *slot = (a - b) * scale;
+        }
+    }
+}
+
+fn forward(library: &Path) {
+    let n = 1000;
+    let function = bare(library);
+    let model = Model::open(library).expect("the model");
+    let inputs = inputs(n);
+    let (mut x, mut base, mut y) = (point(n), vec![0.0; n], vec![0.0; n]);
+    let mut jacobian = vec![0.0; n * n];
+    let (ours, baseline) = best_pair(
+        200,
+        || {
+            let query = model.jacobian(&inputs).algorithm(AlgorithmName::Forward).workers(1);
+            black_box(query.run().expect("a Jacobian"));
+        },
+        || reference(function, &mut x, &mut base, &mut y, black_box(&mut jacobian)),
+    );
+    row("forward Jacobian, n = m = 1000, over bare calls + J", ours, baseline, "<= 1.5");
+    let operator = |x: &Vec<f64>| -> Result<Vec<f64>, anyhow::Error> {
+        let mut y = vec![0.0; x.len()];
+        call(function, x, &mut y);
+        Ok(y)
+    };
+    let x = point(n);
+    let theirs = best(20, || {
+        let jacobian = finitediff::vec::forward_jacobian(&operator);
+        black_box(jacobian(&x).expect("a Jacobian"));
+    });
+    row("the same, over the crate finitediff", ours, theirs, "<= 0.125");
+    let free = best(200, || {
+        let query = model.jacobian(&inputs).algorithm(AlgorithmName::Forward);
+        black_box(query.run().expect("a Jacobian"));
+    });
+    row("the same, as many workers as it likes", free, baseline, "");
+}
+
+fn small(library: &Path) {
+    let n = 100;
+    let function = bare(library);
+    let model = Model::open(library).expect("the model");
+    let inputs = inputs(n);
+    let (x, mut y) = (point(n), vec![0.0; n]);
+    let (forward, bare_calls) = best_pair(
+        5000,
+        || {
+            let query = model.jacobian(&inputs).algorithm(AlgorithmName::Forward).workers(1);
+            black_box(query.run().expect("a Jacobian"));
+        },
+        || {
+            for _ in 0..=n {
+                call(function, black_box(&x), black_box(&mut y));
+            }
+        },
+    );
+    let (per_evaluation, per_call) = (forward / (n as u32 + 1), bare_calls / (n as u32 + 1));
+    row("one evaluation of it, n = m = 100, over the bare call", per_evaluation, per_call, "<= bare + 30 ns");
+    let central = best(5000, || {
+        let query = model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(1);
+        black_box(query.run().expect("a Jacobian"));
+    });
+    let marginal = central.saturating_sub(forward) / (n as u32 - 1);
+    row("the same, one evaluation more (central - forward)", marginal, per_call, "");
+}
+
+/// Rounds of the busy model that take about `time`.
+fn calibrate(model: &Model, n: usize, m: i64, time: Duration) -> i64 {
+    let mut rounds = 1000i64;
+    for _ in 0..4 {
+        let inputs = busy(n, m, rounds);
+        let took = best(20, || {
+            black_box(model.apply(&inputs).expect("outputs"));
+        });
+        rounds = (rounds as f64 * time.as_secs_f64() / took.as_secs_f64()) as i64;
+    }
+    rounds
+}
+
+fn busy(n: usize, m: i64, rounds: i64) -> Tree {
+    Tree::fields([
+        ("x", Tree::from(Array::from(point(n)))),
+        ("rounds", Tree::from(Array::new(&[], vec![rounds]))),
+        ("m", Tree::from(Array::new(&[], vec![m]))),
+    ])
+}
+
+fn workers(library: &Path) {
+    let model = Model::open(library).expect("the model");
+    let rounds = calibrate(&model, 200, 10, Duration::from_micros(100));
+    let inputs = busy(200, 10, rounds);
+    let run = |workers| {
+        best(20, || {
+            black_box(model.jacobian(&inputs).workers(workers).run().expect("a Jacobian"));
+        })
+    };
+    row("central Jacobian of a 100 us model, 1 worker over 2", run(1), run(2), ">= 1.8");
+}
+
+fn isolated(library: &Path) {
+    let inside = Model::open(library).expect("the model");
+    let options = OpenOptions {
+        isolation: Some(Isolation::Process),
+        worker: Some(env!("CARGO_BIN_EXE_secant").into()),
+        ..OpenOptions::default()
+    };
+    let outside = Model::open_with(library, &options).expect("the model, isolated");
+    let rounds = calibrate(&inside, 1000, 10, Duration::from_micros(10));
+    let inputs = busy(1000, 10, rounds);
+    for workers in [1, 2] {
+        let run = |model: &Model| {
+            black_box(model.jacobian(&inputs).workers(workers).run().expect("a Jacobian"));
+        };
+        let (theirs, ours) = best_pair(30, || run(&inside), || run(&outside));
+        let name = format!("isolated over in process, 10 us, n = 1000, m = 10, {workers} at once");
+        row(&name, ours, theirs, "<= 1.15");
+    }
+}
+
+fn stdio(folder: &Path, echo: &Path) {
+    let n = 10;
+    let plugin = folder.join("echo-model");
+    std::fs::create_dir_all(&plugin).expect("a folder");
+    let array = r#"{"type": "object", "properties": {"x": {"dtype": "float64", "shape": [null], "differentiable": true}}, "required": ["x"]}"#;
+    let outputs: Vec<String> = point(n).iter().map(f64::to_string).collect();
+    let answer = format!("{{\"x\":[{}]}}", outputs.join(","));
+    std::fs::write(plugin.join("schema.json"), array).expect("a schema");
+    let manifest = format!(
+        "input = 'schema.json'\noutput = 'schema.json'\n[executable]\ncommand = ['{}', '{answer}']\nprotocol = 'lines'\n",
+        echo.display()
+    );
+    std::fs::write(plugin.join("model.toml"), manifest).expect("a manifest");
+    let model = Model::open(&plugin).expect("the model");
+    let inputs = Tree::fields([("x", Tree::from(Array::from(point(n))))]);
+    let evaluations = 2 * n as u32;
+
+    let mut child = Command::new(echo).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the echo");
+    let (mut to, mut from) = (child.stdin.take().expect("its stdin"), child.stdout.take().expect("its stdout"));
+    let message = format!("{answer}\n");
+    let mut buffer = vec![0u8; 1 << 16];
+    let mut ping = || {
+        to.write_all(message.as_bytes()).expect("a pipe");
+        let mut got = 0;
+        while got < message.len() {
+            got += from.read(&mut buffer[got..]).expect("a pipe");
+        }
+    };
+    let (ours, baseline) = best_pair(
+        500,
+        || {
+            black_box(model.jacobian(&inputs).workers(1).run().expect("a Jacobian"));
+        },
+        || (0..evaluations).for_each(|_| ping()),
+    );
+    row("one evaluation over stdio, n = 10, over a raw ping-pong", ours / evaluations, baseline / evaluations, "<= 1.3");
+    drop(to);
+    let _ = child.wait();
+}
+
+fn untouched(library: &Path) {
+    let model = Model::open(library).expect("the model");
+    let run = |size: usize| {
+        let mut fields = vec![("x", Tree::from(Array::from(point(20))))];
+        fields.push(("untouched", Tree::from(Array::from(vec![1.0; size]))));
+        let inputs = Tree::fields(fields);
+        best(500, || {
+            black_box(model.jacobian(&inputs).workers(1).run().expect("a Jacobian"));
+        })
+    };
+    row("20-element Jacobian beside 10^6 untouched elements, over 1", run(1_000_000), run(1), "~ 1");
+}
+
+fn vjp_memory() {
+    let number = |shape: &str| -> secant::Value {
+        serde_json::from_str(&format!(
+            r#"{{"properties": {{"v": {{"dtype": "float64", "shape": [{shape}], "differentiable": true}}}}, "required": ["v"]}}"#
+        ))
+        .expect("a schema")
+    };
+    let (n, m) = (100_000, 1000);
+    let model = Model::from_fn("wide", &number("null"), &number("null"), move |inputs| {
+        let x = inputs.leaf(&"v".parse().expect("a path")).expect("a leaf");
+        let x = x.as_slice::<f64>().expect("float64");
+        // Cheap, since only memory counts here: each output sees one block's first element.
+        let y: Vec<f64> = (0..m).map(|i| x[i * (n / m)] * 2.0).collect();
+        Ok(Tree::fields([("v", Tree::from(Array::from(y)))]))
+    })
+    .expect("the model");
+    let inputs = Tree::fields([("v", Tree::from(Array::from(vec![1.0; n])))]);
+    let (gradient, _) = model.vjp(&inputs, [("v", Array::from(vec![1.0; m]))]).run().expect("a gradient");
+    assert_eq!(gradient[0].1.as_slice::<f64>().map(|g| (g[0], g[1])), Some((2.0, 0.0)));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim).unwrap_or("unknown");
+    println!("{peak}");
+}
+
+fn memory() {
+    let ourselves = std::env::current_exe().expect("this program");
+    let output = Command::new(ourselves).arg("vjp-memory").output().expect("this program again");
+    let peak = String::from_utf8_lossy(&output.stdout);
+    println!("{:<58} {:>11} {:>11} {:>8}  < 100 MB", "peak memory of a VJP, n = 10^5, m = 1000", peak.trim(), "", "");
+}
+
+fn processes(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let secant = env!("CARGO_BIN_EXE_secant");
+    let run = |arguments: &[&str]| {
+        best(20, || {
+            let status = Command::new(secant)
+                .args(arguments)
+                .current_dir(root)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .expect("secant");
+            assert!(status.success(), "{arguments:?}");
+        })
+    };
+    // Ten plugins: the shipped ones, and copies of them to make up the number.
+    let ten = folder.join("ten");
+    let shipped = ["meshstats", "meshstats-py", "rosenbrock", "vectoradd", "springmass", "nested", "native"];
+    for i in 0..10 {
+        let name = shipped[i % shipped.len()];
+        let target = ten.join(format!("{name}{i}"));
+        std::fs::create_dir_all(&target).expect("a folder");
+        for entry in std::fs::read_dir(root.join("plugins").join(name)).expect("a plugin").flatten() {
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), target.join(entry.file_name())).expect("a copy");
+            }
+        }
+        if name == "meshstats-py" {
+            let text = std::fs::read_to_string(target.join("model.toml")).expect("a manifest");
+            std::fs::write(target.join("model.toml"), text.replace("../meshstats/", "../meshstats0/")).expect("a manifest");
+        }
+    }
+    let nothing = best(20, || {
+        assert!(Command::new("true").status().expect("true").success());
+    });
+    let listing = run(&["--plugins", &ten.to_string_lossy(), "list"]);
+    row("secant list, ten plugins, over starting `true`", listing, nothing, "< 20 ms");
+    let mesh = run(&["jacobian", "meshstats", "@plugins/meshstats/hexbeam.json"]);
+    row("secant jacobian of hexbeam, whole process, over `true`", mesh, nothing, "< 50 ms");
+}
