@@ -1,6 +1,6 @@
 //! What the host costs, as ratios against a baseline measured in the same run.
 //!
-//! `cargo bench` prints the table. Each figure is the best of many repetitions: what is slower was
+//! `cargo bench` prints the table; `cargo bench -- forward` (small, workers, ...) a part of it. Each figure is the best of many repetitions: what is slower was
 //! disturbed by something else. Times are never asserted on; the last column says what is aimed at.
 
 use std::hint::black_box;
@@ -21,14 +21,32 @@ fn main() {
     let library = compile(&folder, "residual", &["-shared", "-fPIC"], "residual.so");
     let echo = compile(&folder, "echo", &[], "echo");
     println!("{:<58} {:>11} {:>11} {:>8}  aim", "", "ours", "baseline", "ratio");
-    forward(&library);
-    small(&library);
-    workers(&library);
-    isolated(&library);
-    stdio(&folder, &echo);
-    untouched(&library);
-    memory();
-    processes(&folder);
+    let part = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("forward") {
+        forward(&library);
+    }
+    if wanted("small") {
+        small(&library);
+    }
+    if wanted("workers") {
+        workers(&library);
+    }
+    if wanted("isolated") {
+        isolated(&library);
+    }
+    if wanted("stdio") {
+        stdio(&folder, &echo);
+    }
+    if wanted("untouched") {
+        untouched(&library);
+    }
+    if wanted("memory") {
+        memory();
+    }
+    if wanted("processes") {
+        processes(&folder);
+    }
     let _ = std::fs::remove_dir_all(&folder);
 }
 
@@ -282,7 +300,12 @@ fn stdio(folder: &Path, echo: &Path) {
         },
         || (0..evaluations).for_each(|_| ping()),
     );
-    row("one evaluation over stdio, n = 10, over a raw ping-pong", ours / evaluations, baseline / evaluations, "<= 1.3");
+    row(
+        "one evaluation over stdio, n = 10, over a raw ping-pong",
+        ours / evaluations,
+        baseline / evaluations,
+        "<= 1.3",
+    );
     drop(to);
     let _ = child.wait();
 }
@@ -360,7 +383,8 @@ fn processes(folder: &Path) {
         }
         if name == "meshstats-py" {
             let text = std::fs::read_to_string(target.join("model.toml")).expect("a manifest");
-            std::fs::write(target.join("model.toml"), text.replace("../meshstats/", "../meshstats0/")).expect("a manifest");
+            std::fs::write(target.join("model.toml"), text.replace("../meshstats/", "../meshstats0/"))
+                .expect("a manifest");
         }
     }
     let nothing = best(20, || {

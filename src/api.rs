@@ -295,7 +295,7 @@ impl<'m, T> Query<'m, T> {
     pub fn run(self) -> Result<T, Error> {
         let inputs = self.inputs?;
         let (wrt, of) = (self.wrt.transpose()?, self.of.transpose()?);
-        let request = Request::new(self.model.signature(), self.question, &inputs, wrt, of, self.vectors?)?;
+        let request = Request::new(self.model.signature(), self.question, inputs, wrt, of, self.vectors?)?;
         let own = Progress::default();
         let context = self.model.context(self.progress.unwrap_or(&own));
         Ok((self.answer)(&context, &request, &self.settings)?)

@@ -74,9 +74,28 @@ fn neighbour(value: f64, bits: u32, sign: f64) -> f64 {
 /// `bits` is the coarser of the precisions of the coordinate and of the outputs. The rule is that
 /// of Dennis and Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4.
 pub fn automatic_step(x: f64, scale: f64, bits: u32, order: u32) -> f64 {
+    power_of_two(relative_step(bits, order) * x.abs().max(scale))
+}
+
+/// The step relative to a coordinate's magnitude: ε^(1/2) or ε^(1/3).
+#[inline]
+fn relative_step(bits: u32, order: u32) -> f64 {
     let epsilon = 2f64.powi(1 - bits as i32);
-    let step = epsilon.powf(1.0 / f64::from(order + 1)) * x.abs().max(scale);
-    step.log2().round().exp2()
+    if order == 1 { epsilon.sqrt() } else { epsilon.cbrt() }
+}
+
+/// The power of two nearest to a positive number, on the scale of logarithms. Found in its bits, since
+/// this is done for every coordinate.
+#[inline]
+fn power_of_two(value: f64) -> f64 {
+    if !value.is_normal() {
+        return value;
+    }
+    const FRACTION: u64 = (1 << 52) - 1;
+    let bits = value.to_bits();
+    let power = f64::from_bits(bits & !FRACTION);
+    let above_middle = bits & FRACTION > std::f64::consts::SQRT_2.to_bits() & FRACTION;
+    if above_middle && power < f64::MAX / 2.0 { power * 2.0 } else { power }
 }
 
 #[cfg(test)]
@@ -89,6 +108,17 @@ mod tests {
         assert_eq!(round_to(1.0 + 3.0 * 2f64.powi(-12), 11), 1.0 + 2f64.powi(-10));
         assert_eq!(round_to(2f64.powi(-25) * 1.5, 11), 2f64.powi(-24));
         assert_eq!(round_to(0.1, 24), f64::from(0.1f32));
+    }
+
+    #[test]
+    fn steps_are_powers_of_two() {
+        for (value, power) in
+            [(1.0, 1.0), (1.41, 1.0), (1.42, 2.0), (3.0, 4.0), (0.7, 0.5), (0.71, 1.0), (1e-300, 2f64.powi(-997))]
+        {
+            assert_eq!(power_of_two(value), power, "{value}");
+        }
+        assert_eq!(automatic_step(0.0, 1.0, 53, 1), 2f64.powi(-26));
+        assert_eq!(automatic_step(0.0, 1.0, 24, 2), 2f64.powi(-8));
     }
 
     #[test]

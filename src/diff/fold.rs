@@ -1,77 +1,64 @@
 //! The inner loops: from outcomes to columns. One pass over each outcome, in place, and a check that
 //! everything is finite in the same pass.
 //!
-//! The check adds `d * 0` up: 0 for a finite d, NaN for any other. Four lanes, so that it
-//! vectorises on any machine.
+//! The check adds everything up, in eight lanes so that it vectorises on any machine: where a value is not
+//! finite the sum is not either. The sum of finite values may overflow too, so that a sum that is not finite
+//! calls for a closer look.
 
-/// `column[i] = f(column[i], y[i])`; whether all results are finite.
+const LANES: usize = 8;
+
+/// `column[i] = f(column[i], y[i], base[i])`; whether all of it is finite then.
 #[inline(always)]
-fn update(column: &mut [f64], y: &[f64], f: impl Fn(f64, f64) -> f64) -> bool {
-    let mut check = [0.0; 4];
-    let mut columns = column.chunks_exact_mut(4);
-    let mut values = y.chunks_exact(4);
-    for (c, v) in (&mut columns).zip(&mut values) {
-        for lane in 0..4 {
-            c[lane] = f(c[lane], v[lane]);
-            check[lane] += c[lane] * 0.0;
+fn update(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
+    let mut sums = [0.0; LANES];
+    let (columns, column_rest) = column.as_chunks_mut::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let (bases, base_rest) = base.as_chunks::<LANES>();
+    for ((c, y), b) in columns.iter_mut().zip(ys).zip(bases) {
+        for lane in 0..LANES {
+            c[lane] = f(c[lane], y[lane], b[lane]);
+            sums[lane] += c[lane];
         }
     }
-    for (c, v) in columns.into_remainder().iter_mut().zip(values.remainder()) {
-        *c = f(*c, *v);
-        check[0] += *c * 0.0;
+    for ((c, y), b) in column_rest.iter_mut().zip(y_rest).zip(base_rest) {
+        *c = f(*c, *y, *b);
+        sums[0] += *c;
     }
-    check == [0.0; 4]
+    sums.iter().sum::<f64>().is_finite() || column.iter().all(|value| value.is_finite())
 }
 
 /// `column = (y − base) · scale`
 pub(super) fn difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    let mut check = [0.0; 4];
-    let mut columns = column.chunks_exact_mut(4);
-    let mut values = y.chunks_exact(4);
-    let mut bases = base.chunks_exact(4);
-    for ((c, v), b) in (&mut columns).zip(&mut values).zip(&mut bases) {
-        for lane in 0..4 {
-            c[lane] = (v[lane] - b[lane]) * scale;
-            check[lane] += c[lane] * 0.0;
-        }
-    }
-    let rest = columns.into_remainder().iter_mut().zip(values.remainder()).zip(bases.remainder());
-    for ((c, v), b) in rest {
-        *c = (v - b) * scale;
-        check[0] += *c * 0.0;
-    }
-    check == [0.0; 4]
+    update(column, y, base, |_, y, base| (y - base) * scale)
 }
 
 /// `column += (y − base) · scale`
 pub(super) fn add_difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    column.iter_mut().zip(y).zip(base).fold(0.0, |check, ((c, v), b)| {
-        *c += (v - b) * scale;
-        check + *c * 0.0
-    }) == 0.0
+    update(column, y, base, |c, y, base| c + (y - base) * scale)
 }
 
 /// `column = y`
 pub(super) fn keep(column: &mut [f64], y: &[f64]) -> bool {
-    update(column, y, |_, v| v)
+    update(column, y, y, |_, y, _| y)
 }
 
 /// `column = (column − y) · scale`
 pub(super) fn subtract(column: &mut [f64], y: &[f64], scale: f64) -> bool {
-    update(column, y, |c, v| (c - v) * scale)
+    update(column, y, y, |c, y, _| (c - y) * scale)
 }
 
-/// The inner product, in four fixed partial sums.
+/// The inner product, in fixed partial sums.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 4];
-    let (mut xs, mut ys) = (a.chunks_exact(4), b.chunks_exact(4));
-    for (x, y) in (&mut xs).zip(&mut ys) {
-        for lane in 0..4 {
+    let mut sums = [0.0; LANES];
+    let (xs, x_rest) = a.as_chunks::<LANES>();
+    let (ys, y_rest) = b.as_chunks::<LANES>();
+    for (x, y) in xs.iter().zip(ys) {
+        for lane in 0..LANES {
             sums[lane] += x[lane] * y[lane];
         }
     }
-    for (x, y) in xs.remainder().iter().zip(ys.remainder()) {
+    for (x, y) in x_rest.iter().zip(y_rest) {
         sums[0] += x * y;
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    sums.iter().sum()
 }

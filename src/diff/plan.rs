@@ -101,6 +101,8 @@ pub struct Plan {
     pub(super) rules: Vec<Rule>,
     /// The first point of each probe, and the number of points at the end; the base is not counted.
     pub(super) starts: Vec<usize>,
+    /// The number of points of every probe, if they all have one or all have two.
+    uniform: Option<usize>,
     pub(super) uses_base: bool,
     pub(super) vjp: bool,
 }
@@ -131,10 +133,12 @@ impl Plan {
         for rule in &rules {
             starts.push(starts[starts.len() - 1] + rule.points());
         }
+        let points = rules.first().map_or(1, |rule| rule.points());
+        let uniform = rules.iter().all(|rule| rule.points() == points).then_some(points);
         // Without a single probe the base alone is evaluated, since it tells m.
         let uses_base = rules.is_empty() || rules.iter().any(|rule| rule.uses_base());
         let vjp = matches!(problem, Problem::Vjp);
-        Ok(Plan { axes, directions, rules, starts, uses_base, vjp })
+        Ok(Plan { axes, directions, rules, starts, uniform, uses_base, vjp })
     }
 
     /// The number of evaluations in all, the scout included.
@@ -187,17 +191,17 @@ impl Plan {
     }
 
     /// The probe of a point and which of its points it is; `None` for the base.
+    #[inline]
     pub(super) fn locate(&self, point: usize) -> Option<(usize, usize)> {
         let point = point.checked_sub(usize::from(self.uses_base))?;
-        let count = self.rules.len();
-        // Nearly always all probes have equally many points.
-        let guess = if count == 0 { 0 } else { point * count / self.starts[count].max(1) };
-        let probe = if self.starts[guess] <= point && point < self.starts[guess + 1] {
-            guess
-        } else {
-            self.starts.partition_point(|&start| start <= point) - 1
-        };
-        Some((probe, point - self.starts[probe]))
+        Some(match self.uniform {
+            Some(1) => (point, 0),
+            Some(_) => (point / 2, point % 2),
+            None => {
+                let probe = self.starts.partition_point(|&start| start <= point) - 1;
+                (probe, point - self.starts[probe])
+            }
+        })
     }
 
     pub(super) fn displace(&self, point: usize, out: &mut Displacement) {

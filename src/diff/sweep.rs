@@ -11,7 +11,7 @@ use super::stencil::Rule;
 /// A derivative being computed.
 pub struct Sweep {
     shared: Shared,
-    /// One row of `height` numbers a probe.
+    /// `height` numbers a probe.
     results: Vec<f64>,
     asked: bool,
 }
@@ -38,7 +38,30 @@ pub struct Share<'a> {
     points: Range<usize>,
     /// The first probe whose results lie in `results`.
     first: usize,
-    results: &'a mut [f64],
+    results: Results<'a>,
+}
+
+/// Memory for results. Where there is one share it grows column by column, so that a large matrix is not
+/// first filled with zeros and then, when they have left the cache, with values.
+enum Results<'a> {
+    Growing(&'a mut Vec<f64>),
+    Fixed(&'a mut [f64]),
+}
+
+impl Results<'_> {
+    #[inline]
+    fn column(&mut self, at: usize, height: usize) -> &mut [f64] {
+        let end = (at + 1) * height;
+        match self {
+            Results::Fixed(results) => &mut results[at * height..end],
+            Results::Growing(results) => {
+                if results.len() < end {
+                    results.resize(end, 0.0);
+                }
+                &mut results[at * height..end]
+            }
+        }
+    }
 }
 
 /// An outcome holds NaN or an infinity, or its difference overflows.
@@ -54,8 +77,7 @@ impl Sweep {
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
         let shared =
             Shared { m: outcome.len(), scout: outcome.to_vec(), cotangent: cotangent.map(<[f64]>::to_vec), plan };
-        let results = vec![0.0; shared.height() * shared.plan.rules.len()];
-        Sweep { shared, results, asked: false }
+        Sweep { shared, results: Vec::new(), asked: false }
     }
 
     /// The plan it carries out.
@@ -75,6 +97,12 @@ impl Sweep {
         let per_share = probes.div_ceil(shares.max(1)).max(1);
         let height = self.shared.height();
         let shared = &self.shared;
+        if probes <= per_share {
+            self.results.reserve_exact(probes * height);
+            let points = origin.max(1)..shared.plan.starts[probes] + origin;
+            return Some(vec![Share { shared, points, first: 0, results: Results::Growing(&mut self.results) }]);
+        }
+        self.results.resize(probes * height, 0.0);
         let mut rest = &mut self.results[..];
         let mut round = Vec::with_capacity(probes.div_ceil(per_share));
         for first in (0..probes).step_by(per_share) {
@@ -83,7 +111,12 @@ impl Sweep {
             rest = tail;
             // The scout was point 0, be it the base or not.
             let start = (shared.plan.starts[first] + origin).max(1);
-            round.push(Share { shared, points: start..shared.plan.starts[end] + origin, first, results });
+            round.push(Share {
+                shared,
+                points: start..shared.plan.starts[end] + origin,
+                first,
+                results: Results::Fixed(results),
+            });
         }
         Some(round)
     }
@@ -156,7 +189,7 @@ impl Share<'_> {
         assert_eq!(outcome.len(), m);
         let at = probe - self.first;
         let column = match &shared.cotangent {
-            None => &mut self.results[at * m..(at + 1) * m],
+            None => self.results.column(at, m),
             Some(_) => {
                 scratch.resize(m, 0.0);
                 &mut scratch[..]
@@ -188,7 +221,7 @@ impl Share<'_> {
                 let row = (0..m).max_by(|a, b| size(a).total_cmp(&size(b))).unwrap_or(0);
                 return Err(NonFinite { row });
             }
-            self.results[at] = product;
+            self.results.column(at, 1)[0] = product;
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ fn differences<'p>(
     let outputs = instance.apply(&base.displaced(&point));
     let typical = clock.elapsed();
     let outputs = instance.settle(outputs).map_err(|error| Error::at(pool, place(), error))?;
-    progress.advance();
+    progress.advance(1);
     let paths = request.of.resolve(&outputs)?;
     let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
     let mut outcome = vec![0.0; of.len()];
@@ -143,7 +143,8 @@ fn differences<'p>(
     let most = settings.workers.or(context.defaults.workers);
     let workers = Workers {
         most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        spare: most.is_none().then_some(typical),
+        spare: most.is_none(),
+        typical,
     };
     let base = base.with_outputs(of);
     let mut machine = plan.start(&outcome, cotangent.as_deref());

@@ -40,6 +40,6 @@ pub fn apply(context: &Context<'_>, inputs: &Tree) -> Result<Tree, Error> {
     let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
     let outputs = instance.apply(inputs);
     let outputs = instance.settle(outputs).map_err(|error| Error::at(context.pool, Place::Base, error))?;
-    context.progress.advance();
+    context.progress.advance(1);
     Ok(outputs)
 }

@@ -187,7 +187,7 @@ impl Asked<'_, '_> {
         self.calls += 1;
         self.context.progress.plan(1);
         let answer = call(self.request).map_err(|error| Error::at(self.context.pool, Place::Base, error))?;
-        self.context.progress.advance();
+        self.context.progress.advance(1);
         Ok(answer)
     }
 

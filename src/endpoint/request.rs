@@ -128,18 +128,17 @@ impl Request {
         faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
     }
 
-    /// The same from Rust values.
+    /// The same from Rust values; `inputs` have been checked against the signature.
     pub fn new(
         signature: &Signature,
         question: Question,
-        inputs: &Tree,
+        inputs: Tree,
         wrt: Option<Vec<Pattern>>,
         of: Option<Vec<Pattern>>,
         vectors: Vectors,
     ) -> Result<Request, Error> {
         let (wrt_name, of_name, vector_name) = question.fields();
         let mut faults = Faults::default();
-        let inputs = signature.inputs_from_tree(inputs).map_err(Error::Caller)?;
         let keys = || Some(vectors.iter().map(|(path, _)| path.clone().into()).collect());
         let wrt = wrt.or_else(|| if question == Question::Jvp { keys() } else { None });
         let of = of.or_else(|| if question == Question::Vjp { keys() } else { None });

@@ -35,7 +35,7 @@ impl Progress {
         self.total.fetch_add(evaluations, Ordering::Relaxed);
     }
 
-    pub(crate) fn advance(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn advance(&self, evaluations: usize) {
+        self.done.fetch_add(evaluations, Ordering::Relaxed);
     }
 }

@@ -14,6 +14,9 @@ use crate::model::{Base, Batch, ModelError};
 /// Shares a worker gets on average: enough that the last one to finish keeps nobody waiting long.
 const SHARES_PER_WORKER: usize = 8;
 
+/// Evaluations shorter than this are counted in bunches: nobody watches them one by one.
+const SHORT: Duration = Duration::from_micros(10);
+
 /// Starting a thread costs about this much; less work than that is not worth sharing.
 const THREAD_COST: Duration = Duration::from_micros(100);
 
@@ -47,16 +50,20 @@ pub enum Cause {
 pub struct Workers {
     /// At most so many.
     pub most: usize,
-    /// Whether fewer will do where the work is small; `typical` is one evaluation's time.
-    pub spare: Option<Duration>,
+    /// Whether fewer will do where the work is too small to be worth sharing.
+    pub spare: bool,
+    /// About how long one evaluation takes.
+    pub typical: Duration,
 }
 
 impl Workers {
     fn number(self, pool: &Pool, points: usize) -> usize {
         let most = self.most.min(pool.model().max_instances().unwrap_or(usize::MAX)).clamp(1, points.max(1));
-        let Some(typical) = self.spare else { return most };
+        if !self.spare {
+            return most;
+        }
         // A worker must save more than its start costs.
-        let work = typical.saturating_mul(u32::try_from(points).unwrap_or(u32::MAX));
+        let work = self.typical.saturating_mul(u32::try_from(points).unwrap_or(u32::MAX));
         let worth = work.as_secs_f64() / (pool.opening() + THREAD_COST).as_secs_f64();
         most.min((worth as usize).max(1))
     }
@@ -71,6 +78,7 @@ pub fn sweep(
     progress: &Progress,
 ) -> Result<usize, Failure> {
     let points = machine.plan().evaluations();
+    let typical = workers.typical;
     let workers = workers.number(pool, points);
     let shares = if workers == 1 { 1 } else { workers * SHARES_PER_WORKER };
     while let Some(round) = machine.ask(shares) {
@@ -79,6 +87,7 @@ pub fn sweep(
             first_failure: AtomicUsize::new(usize::MAX),
             failure: Mutex::new(None),
             progress,
+            stride: if typical < SHORT { 64 } else { 1 },
         };
         if workers == 1 {
             queue.work(pool, base);
@@ -109,6 +118,8 @@ struct Queue<'a, 's> {
     first_failure: AtomicUsize,
     failure: Mutex<Option<Failure>>,
     progress: &'a Progress,
+    /// How many evaluations are counted at once.
+    stride: usize,
 }
 
 impl Queue<'_, '_> {
@@ -120,8 +131,9 @@ impl Queue<'_, '_> {
                 Ok(instance) => instance,
                 Err(error) => return self.fail(0, Failure::Opening(error)),
             };
-            let mut task = Task { queue: self, share, scratch: &mut scratch, fatal: false };
+            let mut task = Task { queue: self, share, scratch: &mut scratch, uncounted: 0, fatal: false };
             instance.sweep(base, &mut task);
+            self.progress.advance(task.uncounted);
             if task.fatal {
                 instance.condemn();
             } else {
@@ -160,6 +172,7 @@ struct Task<'q, 'a, 's> {
     queue: &'q Queue<'a, 's>,
     share: diff::Share<'q>,
     scratch: &'q mut Vec<f64>,
+    uncounted: usize,
     fatal: bool,
 }
 
@@ -176,7 +189,10 @@ impl Batch for Task<'_, '_, '_> {
         let cause = match outcome {
             Ok(values) => match self.share.tell(k, values, self.scratch) {
                 Ok(()) => {
-                    self.queue.progress.advance();
+                    self.uncounted += 1;
+                    if self.uncounted == self.queue.stride {
+                        self.queue.progress.advance(std::mem::take(&mut self.uncounted));
+                    }
                     let last = k + 1 == self.share.len();
                     let over = last || self.queue.is_over(self.share.point(k + 1));
                     return if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };

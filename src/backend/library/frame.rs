@@ -10,7 +10,7 @@ use super::abi;
 use super::outputs::Outputs;
 use crate::model::{Base, ModelError, ModelErrorKind};
 use crate::schema::Signature;
-use crate::tree::{Abstract, Array, DType, Tree, element_count, read_coordinates, write_coordinate};
+use crate::tree::{Abstract, Array, DType, Path, Tree, element_count, read_coordinates, write_coordinate};
 
 /// A call and all the memory it points to.
 pub(super) struct Frame {
@@ -72,7 +72,8 @@ struct Block {
 #[derive(Default)]
 struct Inputs {
     arrays: Vec<abi::Array>,
-    leaves: Vec<(CString, Box<[i64]>)>,
+    /// The paths and shapes that `arrays` points to.
+    _texts: Vec<(CString, Box<[i64]>)>,
     shared: Vec<Array>,
     displaced: Vec<Displaced>,
     json: CString,
@@ -112,28 +113,29 @@ impl Frame {
     }
 
     /// Lays out a whole tree of inputs. `layout` is their number as the plugin sees it.
-    pub(super) fn load(&mut self, inputs: &Tree, layout: u64) -> Result<(), ModelError> {
+    pub(super) fn load(&mut self, inputs: &Tree, leaves: &[(Path, &Array)], layout: u64) -> Result<(), ModelError> {
         self.base = None;
-        self.lay_out(inputs, layout, |array| array.bytes().as_ptr().cast())?;
-        self.inputs.shared = inputs.leaves().into_iter().map(|(_, array)| array.clone()).collect();
+        self.lay_out(inputs, leaves, layout, |array| array.bytes().as_ptr().cast())?;
+        self.inputs.shared = leaves.iter().map(|(_, array)| (*array).clone()).collect();
         Ok(())
     }
 
     /// Lays out shapes alone: every data pointer is null.
     pub(super) fn load_shapes(&mut self, inputs: &Tree<Abstract>, layout: u64) -> Result<(), ModelError> {
         self.base = None;
-        self.lay_out(inputs, layout, |_| std::ptr::null())
+        self.lay_out(inputs, &inputs.leaves(), layout, |_| std::ptr::null())
     }
 
-    /// Makes a base resident, if it is not already.
-    pub(super) fn reside(&mut self, base: &Base, layout: u64) -> Result<(), ModelError> {
-        if self.base == Some(base.id()) {
-            return Ok(());
-        }
-        self.load(&base.inputs, layout)?;
-        let paths: Vec<_> = base.inputs.leaves().into_iter().map(|(path, _)| path).collect();
+    /// Whether a base is resident.
+    pub(super) fn holds(&self, base: &Base) -> bool {
+        self.base == Some(base.id())
+    }
+
+    /// Makes a base resident.
+    pub(super) fn reside(&mut self, base: &Base, leaves: &[(Path, &Array)], layout: u64) -> Result<(), ModelError> {
+        self.load(&base.inputs, leaves, layout)?;
         for span in base.wrt.spans() {
-            let Some(index) = paths.iter().position(|path| *path == span.path) else {
+            let Some(index) = leaves.iter().position(|(path, _)| *path == span.path) else {
                 unreachable!("a layout's leaf is in its tree")
             };
             let bytes = self.inputs.shared[index].bytes();
@@ -150,6 +152,7 @@ impl Frame {
     fn lay_out<A: Typed>(
         &mut self,
         inputs: &Tree<A>,
+        leaves: &[(Path, &A)],
         layout: u64,
         data: impl Fn(&A) -> *const c_void,
     ) -> Result<(), ModelError> {
@@ -164,12 +167,12 @@ impl Frame {
         }
         let json = CString::new(serde_json::Value::Object(json).to_string())
             .map_err(|_| ModelError::refused("a text with a NUL cannot cross the C ABI"))?;
-        let mut leaves = Vec::new();
-        let mut arrays = Vec::new();
-        for (path, leaf) in inputs.leaves() {
+        let mut texts = Vec::with_capacity(leaves.len());
+        let mut arrays = Vec::with_capacity(leaves.len());
+        for (path, leaf) in leaves {
             let (dtype, shape) = leaf.typed();
-            leaves.push((text(&path)?, shape.iter().map(|&d| d as i64).collect::<Box<[i64]>>()));
-            let (path, shape) = &leaves[leaves.len() - 1];
+            texts.push((text(path)?, shape.iter().map(|&d| d as i64).collect::<Box<[i64]>>()));
+            let (path, shape) = &texts[texts.len() - 1];
             arrays.push(abi::Array {
                 path: path.as_ptr(),
                 dtype: abi::code(dtype),
@@ -178,7 +181,7 @@ impl Frame {
                 data: data(leaf),
             });
         }
-        self.inputs = Inputs { arrays, leaves, shared: Vec::new(), displaced: Vec::new(), json };
+        self.inputs = Inputs { arrays, _texts: texts, shared: Vec::new(), displaced: Vec::new(), json };
         self.call.n_inputs = self.inputs.arrays.len() as u32;
         self.call.inputs = self.inputs.arrays.as_ptr();
         self.call.json = self.inputs.json.as_ptr();
@@ -217,7 +220,13 @@ impl Frame {
     }
 
     /// What a status means.
+    #[inline]
     pub(super) fn outcome(&mut self, status: abi::Status) -> Result<(), ModelError> {
+        if status == abi::OK && !self.state.outputs.is_defective() { Ok(()) } else { self.failure(status) }
+    }
+
+    #[cold]
+    fn failure(&mut self, status: abi::Status) -> Result<(), ModelError> {
         let defect = self.state.outputs.defect();
         let words = |otherwise: &str| match (&self.state.message, &defect) {
             (Some(message), None) => message.clone(),

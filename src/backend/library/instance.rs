@@ -31,14 +31,13 @@ impl LibraryInstance {
     }
 
     /// The number of a layout: another one whenever a leaf, dtype or shape is another.
-    fn layout(&mut self, inputs: &Tree) -> u64 {
-        let leaves = inputs.leaves();
+    fn layout(&mut self, leaves: &[(Path, &Array)]) -> u64 {
         let same = leaves.len() == self.layout.0.len()
             && leaves.iter().zip(&self.layout.0).all(|((path, array), (old, dtype, shape))| {
                 path == old && array.dtype() == *dtype && *array.shape() == **shape
             });
         if !same || self.layout.1 == 0 {
-            let leaves = leaves.into_iter().map(|(path, array)| (path, array.dtype(), array.shape().into()));
+            let leaves = leaves.iter().map(|(path, array)| (path.clone(), array.dtype(), array.shape().into()));
             self.layout = (leaves.collect(), self.layout.1 + 1);
         }
         self.layout.1
@@ -55,11 +54,11 @@ impl LibraryInstance {
         grid: Grid,
     ) -> Result<Vec<Array>, ModelError> {
         let Some(function) = function else { return Err(ModelError::broken("the model has no such derivative")) };
-        let layout = self.layout(inputs);
-        let frame = &mut self.frames[0];
-        frame.load(inputs, layout)?;
-        frame.expect(grid);
         let leaves = inputs.leaves();
+        let layout = self.layout(&leaves);
+        let frame = &mut self.frames[0];
+        frame.load(inputs, &leaves, layout)?;
+        frame.expect(grid);
         let position = |path: &Path| leaves.iter().position(|(leaf, _)| leaf == path).map(|i| i as u32);
         let wrt_indices: Option<Vec<u32>> = wrt.iter().map(position).collect();
         let wrt_indices = wrt_indices.ok_or_else(|| ModelError::refused("an input to differentiate by is absent"))?;
@@ -97,6 +96,13 @@ impl LibraryInstance {
         let status = unsafe { function(self.handle.instance, call, &raw const question) };
         frame.outcome(status)?;
         frame.take_blocks()
+    }
+
+    fn sweep_resident(&mut self, base: &Base, batch: &mut dyn Batch) {
+        match self.handle.library.table.apply_batch {
+            Some(apply_batch) => self.sweep_together(apply_batch, base, batch),
+            None => self.sweep_singly(base, batch),
+        }
     }
 
     /// Sweeps points one call at a time.
@@ -172,10 +178,11 @@ impl Instance for LibraryInstance {
     }
 
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
-        let layout = self.layout(inputs);
+        let leaves = inputs.leaves();
+        let layout = self.layout(&leaves);
         let Some(apply) = self.handle.library.table.apply else { unreachable!("a loaded table has apply") };
         let frame = &mut self.frames[0];
-        frame.load(inputs, layout)?;
+        frame.load(inputs, &leaves, layout)?;
         let call = frame.begin();
         // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
         // the function returns.
@@ -190,17 +197,18 @@ impl Instance for LibraryInstance {
         while self.frames.len() < width {
             self.frames.push(Frame::new(self.signature.clone(), false));
         }
-        let layout = self.layout(&base.inputs);
+        if self.frames.iter().all(|frame| frame.holds(base)) {
+            return self.sweep_resident(base, batch);
+        }
+        let leaves = base.inputs.leaves();
+        let layout = self.layout(&leaves);
         for frame in &mut self.frames {
-            if let Err(error) = frame.reside(base, layout) {
+            if let Err(error) = frame.reside(base, &leaves, layout) {
                 batch.tell(0, Err(error));
                 return;
             }
         }
-        match apply_batch {
-            Some(apply_batch) => self.sweep_together(apply_batch, base, batch),
-            None => self.sweep_singly(base, batch),
-        }
+        self.sweep_resident(base, batch);
     }
 
     fn jacobian(&mut self, inputs: &Tree, wrt: &[Path], of: &[Path]) -> Result<Vec<Array>, ModelError> {

@@ -68,6 +68,12 @@ impl Outputs {
         self.defect = None;
     }
 
+    /// Whether a buffer was refused in this call.
+    #[inline]
+    pub(super) fn is_defective(&self) -> bool {
+        self.defect.is_some()
+    }
+
     /// Why a buffer was refused in this call.
     pub(super) fn defect(&mut self) -> Option<String> {
         self.defect.take()
@@ -145,7 +151,8 @@ impl Outputs {
             unsafe { std::slice::from_raw_parts(shape, ndim as usize) }
         };
         let slot = &mut self.slots[index];
-        if slot.code != code || *slot.shape != *shape {
+        // Compared one by one: shapes are too short for a call of memcmp.
+        if slot.code != code || slot.shape.len() != shape.len() || slot.shape.iter().zip(shape).any(|(a, b)| a != b) {
             if let Err(reason) = slot.fit(signature, code, shape, self.shapes_only) {
                 let reason = format!("output {}: {reason}", slot.path);
                 return self.refuse(reason);

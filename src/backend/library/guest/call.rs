@@ -53,10 +53,10 @@ impl<'c> Call<'c> {
     }
 
     /// The array inputs.
-    pub(super) fn arrays(self) -> &'c [abi::Array] {
+    pub(super) fn arrays(self) -> &'c [Leaf] {
         let fields = self.fields();
-        // SAFETY: the header promises `n_inputs` arrays for as long as the call runs.
-        unsafe { slice(fields.inputs, fields.n_inputs) }
+        // SAFETY: the header promises `n_inputs` arrays for as long as the call runs; a `Leaf` is nothing else.
+        unsafe { slice(fields.inputs.cast(), fields.n_inputs) }
     }
 
     /// The other inputs, as JSON.
@@ -116,7 +116,12 @@ impl<'c> Call<'c> {
     ///
     /// # Safety
     /// `'b` ends before the same buffer is asked for again, and the call is none of `abstract_eval`.
-    pub(super) unsafe fn bytes<'b>(self, target: &Target<'_>, dtype: DType, shape: &[usize]) -> Result<&'b mut [u8], Fault>
+    pub(super) unsafe fn bytes<'b>(
+        self,
+        target: &Target<'_>,
+        dtype: DType,
+        shape: &[usize],
+    ) -> Result<&'b mut [u8], Fault>
     where
         'c: 'b,
     {
@@ -135,13 +140,18 @@ impl<'c> Call<'c> {
     ///
     /// # Safety
     /// As [`Call::bytes`].
-    pub(super) unsafe fn elements<'b, T: Element>(self, target: &Target<'_>, shape: &[usize]) -> Result<&'b mut [T], Fault>
+    pub(super) unsafe fn elements<'b, T: Element>(
+        self,
+        target: &Target<'_>,
+        shape: &[usize],
+    ) -> Result<&'b mut [T], Fault>
     where
         'c: 'b,
     {
         // SAFETY: handed on.
         let bytes = unsafe { self.bytes(target, T::DTYPE, shape) }?;
-        bytemuck::try_cast_slice_mut(bytes).map_err(|error| Fault::failed(format!("the host's buffer is no good: {error}")))
+        bytemuck::try_cast_slice_mut(bytes)
+            .map_err(|error| Fault::failed(format!("the host's buffer is no good: {error}")))
     }
 }
 
@@ -193,18 +203,18 @@ impl<'c> Question<'c> {
     ///
     /// # Safety
     /// The question is a jvp.
-    pub(super) unsafe fn tangents(self) -> &'c [abi::Array] {
+    pub(super) unsafe fn tangents(self) -> &'c [Leaf] {
         // SAFETY: in a jvp, the header promises as many arrays as inputs are asked for.
-        unsafe { slice(self.vectors, self.wrt.len() as u32) }
+        unsafe { slice(self.vectors.cast(), self.wrt.len() as u32) }
     }
 
     /// The cotangents, one for each of `of`.
     ///
     /// # Safety
     /// The question is a vjp.
-    pub(super) unsafe fn cotangents(self) -> &'c [abi::Array] {
+    pub(super) unsafe fn cotangents(self) -> &'c [Leaf] {
         // SAFETY: in a vjp, the header promises as many arrays as outputs are asked for.
-        unsafe { slice(self.vectors, self.of.len() as u32) }
+        unsafe { slice(self.vectors.cast(), self.of.len() as u32) }
     }
 
     /// Where block (`of`, `wrt`) is to be had.
@@ -213,32 +223,36 @@ impl<'c> Question<'c> {
     }
 }
 
-impl abi::Array {
+/// An array of the host's: an input, or a vector of a derivative.
+#[repr(transparent)]
+pub(super) struct Leaf(abi::Array);
+
+impl Leaf {
     /// # Panics
     /// If the host sends what this version does not know.
     pub(super) fn dtype(&self) -> DType {
-        abi::dtype(self.dtype).unwrap_or_else(|| panic!("the host sent dtype number {}", self.dtype))
+        abi::dtype(self.0.dtype).unwrap_or_else(|| panic!("the host sent dtype number {}", self.0.dtype))
     }
 
-    /// Its path; `'a` is that of the host's memory.
     pub(super) fn path(&self) -> &str {
-        // SAFETY: arrays come from the host alone, which promises a NUL-terminated path.
-        unsafe { text(self.path) }
+        // SAFETY: the header promises a NUL-terminated path for as long as the array is there.
+        unsafe { text(self.0.path) }
     }
 
     pub(super) fn shape(&self) -> &[usize] {
-        // SAFETY: arrays come from the host alone, which promises `ndim` lengths; none is negative, and an i64
-        // has the size of a usize.
-        unsafe { slice(self.shape.cast::<usize>(), self.ndim) }
+        // SAFETY: the header promises `ndim` lengths; none is negative, and an i64 has the size of a usize.
+        unsafe { slice(self.0.shape.cast::<usize>(), self.0.ndim) }
     }
 
     /// Its elements as bytes; none in `abstract_eval`.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         let count = element_count(self.shape()).and_then(|count| count.checked_mul(self.dtype().size()));
         let count = count.unwrap_or_else(|| panic!("the host sent an array larger than memory"));
-        // SAFETY: arrays come from the host alone, which promises that many elements, or NULL, and does not
-        // write to them while the call runs.
-        (!self.data.is_null()).then(|| unsafe { std::slice::from_raw_parts(self.data.cast(), count) })
+        if self.0.data.is_null() {
+            return None;
+        }
+        // SAFETY: the header promises that many elements, which nobody writes to while the call runs.
+        Some(unsafe { std::slice::from_raw_parts(self.0.data.cast(), count) })
     }
 }
 
@@ -269,6 +283,7 @@ fn with_path<R>(path: &str, act: impl FnOnce(*const c_char) -> R) -> Result<R, F
         short[..path.len()].copy_from_slice(path.as_bytes());
         return Ok(act(short.as_ptr().cast()));
     }
-    let path = std::ffi::CString::new(path).map_err(|_| Fault::failed(format!("output {path:?}: a path with a NUL")))?;
+    let path =
+        std::ffi::CString::new(path).map_err(|_| Fault::failed(format!("output {path:?}: a path with a NUL")))?;
     Ok(act(path.as_ptr()))
 }

@@ -2,20 +2,19 @@
 //!
 //! They are `f64`, or `Complex<f64>` where the leaf is complex, whatever the precision of the leaf.
 
-use super::call::Question;
+use super::call::{Leaf, Question};
 use super::inputs::Input;
 use super::{Fault, Key};
-use crate::backend::library::abi;
 use crate::tree::Element;
 
 /// Tangents of inputs, or cotangents of outputs, by their paths. Those not among them are zero.
 #[derive(Clone, Copy)]
 pub struct Vectors<'c> {
-    arrays: &'c [abi::Array],
+    arrays: &'c [Leaf],
 }
 
 impl<'c> Vectors<'c> {
-    pub(super) fn new(arrays: &'c [abi::Array]) -> Vectors<'c> {
+    pub(super) fn new(arrays: &'c [Leaf]) -> Vectors<'c> {
         Vectors { arrays }
     }
 
@@ -33,7 +32,7 @@ impl<'c> Vectors<'c> {
 /// What both products and Jacobians know.
 struct Sides<'c> {
     question: Question<'c>,
-    inputs: &'c [abi::Array],
+    inputs: &'c [Leaf],
 }
 
 impl<'c> Sides<'c> {

@@ -87,8 +87,10 @@ impl Table {
     /// What the model says of itself, as the host reads it.
     pub fn describe(&self) -> &'static str {
         let Some(describe) = self.0.describe else { return "{}" };
-        // SAFETY: `new` put our own `describe` there: it takes nothing, and its text is never freed.
-        unsafe { text(describe()) }
+        // SAFETY: `new` put our own `describe` there, which takes nothing.
+        let described = unsafe { describe() };
+        // SAFETY: it returns a NUL-terminated text that is never freed.
+        unsafe { text(described) }
     }
 
     /// The names of the optional functions that the model offers.
@@ -118,7 +120,7 @@ unsafe extern "C" fn describe<P: Plugin>() -> *const c_char {
     }
     let text = catch_unwind(|| P::describe().into_json());
     // There is no way to fail here but to return what is no JSON; a panic's text is on stderr.
-    let text = text.unwrap_or_else(|payload| panicked(payload));
+    let text = text.unwrap_or_else(panicked);
     let text: &CStr = Box::leak(c_text(text).into_boxed_c_str());
     described.push((TypeId::of::<P>(), text));
     text.as_ptr()
@@ -180,7 +182,11 @@ unsafe extern "C" fn abstract_eval<P: AbstractEval>(instance: *mut c_void, call:
     unsafe { answer(instance, call, question) }
 }
 
-unsafe extern "C" fn jacobian<P: Jacobian>(instance: *mut c_void, call: *mut abi::Call, asked: *const abi::Derivative) -> abi::Status {
+unsafe extern "C" fn jacobian<P: Jacobian>(
+    instance: *mut c_void,
+    call: *mut abi::Call,
+    asked: *const abi::Derivative,
+) -> abi::Status {
     let question = |plugin: &mut P, call: Call<'_>, question: Question<'_>| {
         // SAFETY: the only one of this question.
         let mut blocks = unsafe { Blocks::new(question) };
@@ -190,7 +196,11 @@ unsafe extern "C" fn jacobian<P: Jacobian>(instance: *mut c_void, call: *mut abi
     unsafe { answer_derivative(instance, call, asked, question) }
 }
 
-unsafe extern "C" fn jvp<P: Jvp>(instance: *mut c_void, call: *mut abi::Call, asked: *const abi::Derivative) -> abi::Status {
+unsafe extern "C" fn jvp<P: Jvp>(
+    instance: *mut c_void,
+    call: *mut abi::Call,
+    asked: *const abi::Derivative,
+) -> abi::Status {
     let question = |plugin: &mut P, call: Call<'_>, question: Question<'_>| {
         // SAFETY: this is a jvp.
         let tangents = Vectors::new(unsafe { question.tangents() });
@@ -202,7 +212,11 @@ unsafe extern "C" fn jvp<P: Jvp>(instance: *mut c_void, call: *mut abi::Call, as
     unsafe { answer_derivative(instance, call, asked, question) }
 }
 
-unsafe extern "C" fn vjp<P: Vjp>(instance: *mut c_void, call: *mut abi::Call, asked: *const abi::Derivative) -> abi::Status {
+unsafe extern "C" fn vjp<P: Vjp>(
+    instance: *mut c_void,
+    call: *mut abi::Call,
+    asked: *const abi::Derivative,
+) -> abi::Status {
     let question = |plugin: &mut P, call: Call<'_>, question: Question<'_>| {
         // SAFETY: this is a vjp.
         let cotangents = Vectors::new(unsafe { question.cotangents() });
@@ -227,7 +241,8 @@ unsafe fn answer_derivative<P: Plugin>(
     let question = |plugin: &mut P, call: Call<'_>| {
         // SAFETY: the caller vouches for it.
         let asked = unsafe { Question::new(call, asked) };
-        let asked = asked.ok_or_else(|| Fault::dead("the host asks for a derivative in an older way than this model knows"))?;
+        let asked =
+            asked.ok_or_else(|| Fault::dead("the host asks for a derivative in an older way than this model knows"))?;
         question(plugin, call, asked)
     };
     // SAFETY: handed on.

@@ -6,22 +6,21 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::Call;
+use super::call::{Call, Leaf};
 use super::{Fault, Key};
-use crate::backend::library::abi;
 use crate::tree::{DType, Element};
 
 /// The inputs of a call, in the host's memory.
 pub struct Inputs<'c> {
     call: Call<'c>,
-    arrays: &'c [abi::Array],
+    arrays: &'c [Leaf],
     others: OnceCell<HashMap<String, &'c RawValue>>,
 }
 
 /// One array input.
 #[derive(Clone, Copy)]
 pub struct Input<'c> {
-    array: &'c abi::Array,
+    array: &'c Leaf,
 }
 
 impl<'c> Inputs<'c> {
@@ -100,7 +99,8 @@ impl<'c> Inputs<'c> {
             Some(others) => others,
             None => {
                 let parsed = serde_json::from_str(self.json());
-                let parsed = parsed.map_err(|error| Fault::dead(format!("the host sent JSON that is none: {error}")))?;
+                let parsed =
+                    parsed.map_err(|error| Fault::dead(format!("the host sent JSON that is none: {error}")))?;
                 self.others.get_or_init(|| parsed)
             }
         };
@@ -117,7 +117,7 @@ impl<'c> Inputs<'c> {
 }
 
 impl<'c> Input<'c> {
-    pub(super) fn new(array: &'c abi::Array) -> Input<'c> {
+    pub(super) fn new(array: &'c Leaf) -> Input<'c> {
         Input { array }
     }
 

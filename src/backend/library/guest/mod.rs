@@ -73,10 +73,11 @@ mod outputs;
 #[cfg(test)]
 mod tests;
 
+pub use crate::export_plugin;
 pub use derivatives::{Blocks, Gradients, Products, Vectors};
+pub use gate::Table;
 #[doc(hidden)]
 pub use gate::{NotOffered, Offer, Offers};
-pub use gate::Table;
 pub use inputs::{Input, Inputs};
 pub use outputs::{Outputs, Shapes};
 
@@ -123,7 +124,12 @@ pub trait Jvp: Plugin {
 /// Offers products of a cotangent with its Jacobian: reverse derivatives, gradients.
 pub trait Vjp: Plugin {
     /// Writes the gradient for every input asked for. Outputs without a cotangent count for nothing.
-    fn vjp(&mut self, inputs: &Inputs<'_>, cotangents: &Vectors<'_>, gradients: &mut Gradients<'_>) -> Result<(), Fault>;
+    fn vjp(
+        &mut self,
+        inputs: &Inputs<'_>,
+        cotangents: &Vectors<'_>,
+        gradients: &mut Gradients<'_>,
+    ) -> Result<(), Fault>;
 }
 
 /// Offers the shapes of the outputs without an evaluation.
@@ -283,7 +289,7 @@ impl Host<'_> {
 /// A text that C can take: a NUL inside would end it early.
 fn c_text(text: String) -> CString {
     CString::new(text).unwrap_or_else(|error| {
-        let bytes = error.into_vec().into_iter().filter(|byte| *byte != 0).collect();
+        let bytes: Vec<u8> = error.into_vec().into_iter().filter(|byte| *byte != 0).collect();
         CString::new(bytes).unwrap_or_default()
     })
 }

@@ -46,7 +46,7 @@ impl<'c> Outputs<'c> {
     ) -> Result<[&mut [T]; N], Fault> {
         let wanted = wanted.map(|(key, shape)| (key.into(), shape));
         expect_distinct(&wanted.map(|(key, _)| key));
-        let mut buffers = [const { &mut [] as &mut [T] }; N];
+        let mut buffers: [&mut [T]; N] = std::array::from_fn(|_| &mut [][..]);
         for (buffer, (key, shape)) in buffers.iter_mut().zip(wanted) {
             // SAFETY: no call of `abstract_eval`, as `new` was promised. No two keys name the same output, so that no
             // buffer is asked for again while `self` is borrowed; and no two outputs share one.
