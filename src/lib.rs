@@ -21,9 +21,13 @@
 //! test gradients. The rooms below it, and the laws they keep, are described in `docs/architecture.md`.
 //! With `default-features = false` there is no command line, only this library.
 
+// What only the command line uses is not worth a feature gate at every item.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
 mod api;
 mod backend;
 #[cfg(feature = "cli")]
+#[doc(hidden)] // for src/main.rs
 pub mod cli;
 mod codec;
 mod diff;

@@ -84,13 +84,6 @@ impl Wire {
         }
     }
 
-    /// Closes the other end's stdin once everything is sent.
-    pub(crate) fn close_input(&mut self) {
-        if self.sent == self.outbox.len() {
-            self.input = None;
-        }
-    }
-
     /// Sends everything and closes the other end's stdin. What it says meanwhile is kept.
     pub(crate) fn finish_input(&mut self, deadline: Option<Instant>) -> Result<(), Silence> {
         while self.sent < self.outbox.len() && self.input.is_some() && self.output.is_some() {

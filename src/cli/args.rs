@@ -126,6 +126,9 @@ pub(crate) enum Format {
     /// JSON with the arrays' bytes in base64
     #[value(name = "json+base64")]
     JsonBase64,
+    /// The same, the bytes compressed by LZ4
+    #[value(name = "json+base64+lz4")]
+    JsonBase64Lz4,
     /// NumPy's archive of arrays
     Npz,
 }

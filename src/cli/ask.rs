@@ -117,6 +117,7 @@ fn write(ask: &Ask, answer: &Answer) -> Result<(), Failure> {
     let encoding = match ask.format {
         Format::Json => Encoding::Json,
         Format::JsonBase64 => Encoding::Base64,
+        Format::JsonBase64Lz4 => Encoding::Base64Lz4,
         Format::Npz => {
             if ask.output.is_none() && report::stdout_is_terminal() {
                 return Err(Failure::Caller("--format npz is binary: name a file with -o".to_owned()));

@@ -1,5 +1,5 @@
 //! A person at a terminal: arguments as typed, settings as resolved, one function a command, and
-//! [`report`], the only file that prints.
+//! `report`, the only file that prints.
 
 mod args;
 mod ask;

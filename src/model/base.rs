@@ -58,14 +58,10 @@ impl Base {
 }
 
 /// Points displaced from a base, and where their outcomes go.
+#[allow(clippy::len_without_is_empty)] // nobody asks for an empty one
 pub trait Batch {
     /// The number of points.
     fn len(&self) -> usize;
-
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 
     /// The k-th point; any may be asked for at any time.
     fn displace(&self, k: usize, out: &mut Displacement);

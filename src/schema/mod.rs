@@ -29,7 +29,7 @@ pub use violation::{Violation, Violations};
 
 use serde_json::Value;
 
-use crate::tree::{Abstract, Path, Pattern, PatternSegment, Segment, Tree};
+use crate::tree::{Abstract, Pattern, PatternSegment, Segment, Tree};
 
 /// What goes into a model and what comes out of it.
 #[derive(Clone, Debug)]
@@ -110,12 +110,6 @@ impl Signature {
     pub fn abstract_outputs_from_json(&self, value: &Value) -> Result<Tree<Abstract>, Violations> {
         read::read(&self.outputs, source::Shapes(value), Side::Output)
     }
-}
-
-/// The leaves of a tree that any of the patterns means, in the tree's order.
-pub fn expand<A>(patterns: &[Pattern], tree: &Tree<A>) -> Vec<Path> {
-    let paths = tree.leaves().into_iter().map(|(path, _)| path);
-    paths.filter(|path| patterns.iter().any(|pattern| pattern.matches(path))).collect()
 }
 
 /// Parses the schema of one side, marks the leaves that are listed apart, and holds the schema's

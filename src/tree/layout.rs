@@ -150,7 +150,7 @@ impl Layout {
             name += &format!("[{}]", index.join(","));
         }
         if per_element == 2 {
-            name += if local % 2 == 0 { ".re" } else { ".im" };
+            name += if local.is_multiple_of(2) { ".re" } else { ".im" };
         }
         name
     }

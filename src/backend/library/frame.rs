@@ -367,8 +367,10 @@ unsafe extern "C" fn take_json(call: *mut abi::Call, path: *const c_char, json: 
     if path.is_null() || json.is_null() {
         return state.outputs.note("output_json was given NULL".to_owned());
     }
-    // SAFETY: not null, and the plugin vouches for NUL-terminated texts.
-    let (path, json) = unsafe { (CStr::from_ptr(path), CStr::from_ptr(json)) };
+    // SAFETY: not null, and the plugin vouches for a NUL-terminated text.
+    let path = unsafe { CStr::from_ptr(path) };
+    // SAFETY: as above.
+    let json = unsafe { CStr::from_ptr(json) };
     if let Err(reason) = state.outputs.text(path, json) {
         state.outputs.note(reason);
     }

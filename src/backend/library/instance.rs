@@ -15,13 +15,16 @@ use crate::tree::{Abstract, Array, DType, Path, Tree};
 /// Points handed to `apply_batch` at once.
 const BATCH: usize = 32;
 
+/// What a plugin may rely on as long as the layout's number stays the same.
+type LeafForm = (Path, DType, Box<[usize]>);
+
 pub(super) struct LibraryInstance {
     handle: Arc<Handle>,
     signature: Arc<Signature>,
     /// Calls in flight at once: one, or [`BATCH`] for a library that takes them together.
     frames: Vec<Frame>,
     /// The leaves of the last inputs, and the number that stands for them.
-    layout: (Vec<(Path, DType, Box<[usize]>)>, u64),
+    layout: (Vec<LeafForm>, u64),
 }
 
 impl LibraryInstance {
@@ -204,7 +207,7 @@ impl Instance for LibraryInstance {
         let layout = self.layout(&leaves);
         for frame in &mut self.frames {
             if let Err(error) = frame.reside(base, &leaves, layout) {
-                batch.tell(0, Err(error));
+                let _ = batch.tell(0, Err(error));
                 return;
             }
         }

@@ -51,6 +51,14 @@ pub(super) fn load(path: &Path) -> Result<Table, LoadError> {
     read_table(pointer).map_err(fail)
 }
 
+/// How every version of the table begins.
+#[repr(C)]
+struct Start {
+    size: u32,
+    major: u16,
+    minor: u16,
+}
+
 /// Copies the part of the table that its size says is there.
 fn read_table(pointer: *const Table) -> Result<Table, String> {
     const HEADER: usize = std::mem::offset_of!(Table, describe);
@@ -59,7 +67,8 @@ fn read_table(pointer: *const Table) -> Result<Table, String> {
         return Err(format!("{}() returned NULL: the model refuses to load", abi::SYMBOL));
     }
     // SAFETY: not null, and every version of the table begins with its size and its version.
-    let (size, major, minor) = unsafe { ((*pointer).size as usize, (*pointer).major, (*pointer).minor) };
+    let Start { size, major, minor } = unsafe { pointer.cast::<Start>().read() };
+    let size = size as usize;
     if major != abi::MAJOR {
         return Err(format!(
             "it speaks version {major}.{minor} of the C ABI, this secant version {}.{}: \

@@ -185,8 +185,9 @@ unsafe extern "C" fn take_create_message(host: *const abi::Host, text: *const c_
     // SAFETY: the plugin hands back the host it was given, during `create`; the text ends in NUL.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
     // SAFETY: as above; `host.host` is the `CreateWords` on the stack of `Handle::create`.
-    let words = unsafe { &mut *(*host).host.cast::<CreateWords>() };
-    words.message = Some(text);
+    let words = unsafe { (*host).host }.cast::<CreateWords>();
+    // SAFETY: as above; nothing else refers to them while `create` runs.
+    unsafe { (*words).message = Some(text) };
 }
 
 unsafe extern "C" fn take_log(_host: *const abi::Host, level: u32, text: *const c_char) {

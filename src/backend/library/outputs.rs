@@ -152,11 +152,12 @@ impl Outputs {
         };
         let slot = &mut self.slots[index];
         // Compared one by one: shapes are too short for a call of memcmp.
-        if slot.code != code || slot.shape.len() != shape.len() || slot.shape.iter().zip(shape).any(|(a, b)| a != b) {
-            if let Err(reason) = slot.fit(signature, code, shape, self.shapes_only) {
-                let reason = format!("output {}: {reason}", slot.path);
-                return self.refuse(reason);
-            }
+        let same = slot.shape.len() == shape.len() && slot.shape.iter().zip(shape).all(|(a, b)| a == b);
+        if (slot.code != code || !same)
+            && let Err(reason) = slot.fit(signature, code, shape, self.shapes_only)
+        {
+            let reason = format!("output {}: {reason}", slot.path);
+            return self.refuse(reason);
         }
         let slot = &mut self.slots[index];
         slot.call = self.call;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::once;
 use super::protocol;
-use super::session::Session;
+use super::session::{HEARTBEAT, Session};
 use super::template::Template;
 use crate::backend::child::Launch;
 use crate::codec::{self, Encoding};
@@ -153,7 +153,7 @@ impl Running {
         let session = self.session()?;
         let encoding = session.encoding();
         session.ask(method, |out| params(out, encoding));
-        let result = session.answer(limit, read);
+        let result = session.answer(limit, Duration::ZERO, read);
         self.settle(result)
     }
 
@@ -211,11 +211,9 @@ impl Running {
             let mut sizes = std::collections::VecDeque::new();
             let lost = loop {
                 let room = if careful { 1 } else { 2 };
-                let session = match self.session() {
-                    Ok(session) => session,
-                    Err(error) => break error,
-                };
-                let _ = session;
+                if let Err(error) = self.session() {
+                    break error;
+                }
                 while sent < batch.len() && sizes.len() < room {
                     let size = if careful { 1 } else { chunk.min(batch.len() - sent) };
                     self.ask_chunk(base, batch, sent, size);
@@ -259,7 +257,7 @@ impl Running {
                 continue;
             }
             self.session = None;
-            batch.tell(told, Err(lost));
+            let _ = batch.tell(told, Err(lost));
             return;
         }
     }
@@ -298,8 +296,9 @@ impl Running {
 
     fn chunk_outcomes(&mut self, size: usize) -> Result<Vec<Box<RawValue>>, ModelError> {
         let limit = self.terms.timeout;
+        let slack = if size > 1 { HEARTBEAT } else { Duration::ZERO };
         let Some(session) = &mut self.session else { unreachable!("chunks were just sent") };
-        let entries = session.answer(limit, |result| serde_json::from_str::<Vec<Box<RawValue>>>(result.get()));
+        let entries = session.answer(limit, slack, |result| serde_json::from_str::<Vec<Box<RawValue>>>(result.get()));
         let entries = self.settle(entries)?;
         match entries {
             Ok(entries) if entries.len() == size => Ok(entries),
@@ -319,7 +318,7 @@ impl Running {
         let limit = self.terms.timeout;
         for _ in 0..messages {
             if let Some(session) = &mut self.session {
-                let result = session.answer(limit, |_| ());
+                let result = session.answer(limit, HEARTBEAT, |_| ());
                 let _ = self.settle(result);
             }
         }

@@ -59,7 +59,8 @@ impl Session {
         });
         self.ask("initialize", |out| protocol::write_json(out, &params));
         let limit = self.terms.start_timeout;
-        let reply = self.answer(Some(limit), |result| serde_json::from_str::<Introduction>(result.get()));
+        let reply =
+            self.answer(Some(limit), Duration::ZERO, |result| serde_json::from_str::<Introduction>(result.get()));
         match reply {
             Ok(Ok(introduction)) => {
                 if let Some(version) = introduction.protocol
@@ -142,7 +143,7 @@ impl Session {
     pub(super) fn answer_apply(&mut self) -> Result<Value, ModelError> {
         let limit = self.terms.timeout;
         if self.terms.protocol == Protocol::Jsonrpc {
-            let value = self.answer(limit, |result| codec::parse_json(result.get().as_bytes()))?;
+            let value = self.answer(limit, Duration::ZERO, |result| codec::parse_json(result.get().as_bytes()))?;
             return value.map_err(|error| ModelError::broken(format!("its outputs are no JSON: {error}")));
         }
         self.pending.pop_front();
@@ -158,14 +159,16 @@ impl Session {
         }
     }
 
-    /// The answer to the oldest request, read by `read`. `limit` is the time without any sign of life.
+    /// The answer to the oldest request, read by `read`. `limit` is the time without any sign of life, and
+    /// `slack` what may be added to it by a guest that is between two such signs.
     pub(super) fn answer<T>(
         &mut self,
         limit: Option<Duration>,
+        slack: Duration,
         read: impl FnOnce(&RawValue) -> T,
     ) -> Result<T, ModelError> {
         let Some(id) = self.pending.pop_front() else { unreachable!("an answer is awaited only after a request") };
-        let mut deadline = limit.map(|limit| Instant::now() + limit);
+        let mut deadline = limit.map(|limit| Instant::now() + limit + slack);
         loop {
             let line = match self.child.wire.line(deadline) {
                 Ok(line) => line,

@@ -76,7 +76,9 @@ impl Plugin for Everything {
             "swallowed" => assert!(outputs.slice_mut::<f64>(99, &[2]).is_err()),
             "huge" => return outputs.slice_mut::<f64>("twice", &[usize::MAX, 1 << 40]).map(|_| ()),
             "twins" => return outputs.slices_mut::<f64, 2>([("twice", &[1]), ("twice", &[2])]).map(|_| ()),
-            "other spelling" => return outputs.slices_mut::<f64, 2>([("series.[0].v", &[]), ("series.[00].v", &[])]).map(|_| ()),
+            "other spelling" => {
+                return outputs.slices_mut::<f64, 2>([("series.[0].v", &[]), ("series.[00].v", &[])]).map(|_| ());
+            }
             _ => {}
         }
         assert_eq!(inputs.value::<Option<String>>("note")?.as_deref(), (mode == "noted").then_some("a note"));
