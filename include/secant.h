@@ -35,8 +35,10 @@
  *  - Nothing may unwind across the border: no C++ exception, no longjmp, no Rust panic.
  *  - All state lives in the instance. Calls on one instance never overlap, unless the table says
  *    SECANT_ANY_THREAD.
- *  - Every struct begins with its size. Read nothing beyond it: a newer host or plugin may know
- *    more fields than you do, an older one fewer.
+ *  - secant_table, secant_call, secant_derivative and secant_host begin with their size. Read nothing
+ *    beyond it: a newer host or plugin may know more fields than you do, an older one fewer.
+ *    secant_array has none and never changes.
+ *  - stdout belongs to the host: print to stderr.
  */
 #ifndef SECANT_H
 #define SECANT_H
@@ -108,13 +110,15 @@ typedef struct secant_call secant_call;
 struct secant_call {
     uint32_t size; /* of this struct, as the host knows it */
 
-    /* The array inputs, in the order of the input schema. Where the schema has no dictionaries,
-     * lists or optional fields, a leaf is always at the same index. */
+    /* The array inputs, in the order of the input schema. Where the schema has no dictionaries or lists,
+     * and every field is required or has a default (which is then filled in), a leaf is always at the
+     * same index. */
     uint32_t n_inputs;
     const secant_array *inputs;
 
     /* The same number as in an earlier call on this instance: the same leaves at the same indices
-     * with the same dtypes and shapes. What was looked up then still holds. Only the data differ. */
+     * with the same dtypes and shapes. What was looked up then still holds. Only the data differ.
+     * Never 0. Calls of every kind share these numbers. */
     uint64_t layout;
 
     /* The inputs that are not arrays, as one JSON object from path to value:
@@ -128,6 +132,9 @@ struct secant_call {
      * not fit the schema: return SECANT_FAILED then, the host has the reason already.
      * `output_at` takes the position of the leaf among the arrays of the output schema (counted
      * in the schema's order, those inside dictionaries and lists left out).
+     * Asked for again, with the same or another shape, it is the last buffer that counts, and earlier
+     * pointers are dead. An output that
+     * was not asked for in this call was not written, whatever an earlier call did.
      * In abstract_eval only the shape counts: nothing may be written into the buffer. */
     void *(*output)(secant_call *call, const char *path, uint32_t dtype, uint32_t ndim, const int64_t *shape);
     void *(*output_at)(secant_call *call, uint32_t index, uint32_t dtype, uint32_t ndim, const int64_t *shape);
@@ -152,13 +159,19 @@ struct secant_derivative {
     const uint32_t *wrt;      /* their indices in call->inputs */
     uint32_t n_of;            /* output leaves to differentiate */
     const char *const *of;    /* their paths */
-    const secant_array *vectors; /* jvp: n_wrt tangents; vjp: n_of cotangents; jacobian: NULL */
+    const secant_array *vectors; /* jvp: n_wrt tangents; vjp: n_of cotangents; jacobian: NULL. Always
+                                    SECANT_FLOAT64, or SECANT_COMPLEX128 for a complex leaf, and in
+                                    the shape of the input or output */
 
     /* A zeroed buffer for one block of the result; of < n_of, wrt < n_wrt.
      *   jacobian: shape of the output, then shape of the input; every block must be asked for
      *   jvp:      shape of the output (wrt is ignored)
      *   vjp:      shape of the input (of is ignored)
-     * dtype is SECANT_FLOAT64, or SECANT_COMPLEX128 where input or output is complex. NULL as for output(). */
+     * dtype is SECANT_FLOAT64, or SECANT_COMPLEX128 where input or output is complex. NULL as for output().
+     *
+     * A jacobian's entry for a complex output is the derivative of a holomorphic function; for a real
+     * output of a complex input it is df/dx - i df/dy. A jvp is the change along the tangent. In a vjp the
+     * cotangent w pairs with a change dy as Re(w dy), without conjugation, and so does the result. */
     void *(*block)(secant_call *call, uint32_t of, uint32_t wrt, uint32_t dtype, uint32_t ndim, const int64_t *shape);
 };
 
@@ -196,7 +209,8 @@ typedef struct secant_table {
      * {"name", "version", "description", "input_schema": {...}, "output_schema": {...}} */
     const char *(*describe)(void);
 
-    /* Makes an instance. What is stored in *instance comes back in every other call. */
+    /* Makes an instance. What is stored in *instance comes back in every other call. Instances may be made
+     * and destroyed on any thread, several at once, unless there is SECANT_ONE_PER_PROCESS. */
     secant_status (*create)(const secant_host *host, void **instance);
     void (*destroy)(void *instance);
 
@@ -205,8 +219,8 @@ typedef struct secant_table {
 
     /* All below are optional. */
 
-    /* n evaluations at once, of the same layout; status[i] tells of calls[i]. Returns SECANT_OK, or
-     * SECANT_DEAD when none of it may be used. */
+    /* n evaluations at once, of the same layout; status[i] tells of calls[i]. Returns SECANT_OK; anything
+     * else stands for all n, and status is not looked at. */
     secant_status (*apply_batch)(void *instance, uint32_t n, secant_call *const *calls, secant_status *status);
 
     /* Derivatives at call->inputs, written through d->block. */
@@ -214,7 +228,8 @@ typedef struct secant_table {
     secant_status (*jvp)(void *instance, secant_call *call, const secant_derivative *d);
     secant_status (*vjp)(void *instance, secant_call *call, const secant_derivative *d);
 
-    /* The shapes of the outputs from the shapes of the inputs: declares each by output(). */
+    /* The shapes of the outputs from the shapes of the inputs: declares each by output() or output_at().
+     * Non-array inputs are there as ever, in call->json. */
     secant_status (*abstract_eval)(void *instance, secant_call *call);
 } secant_table;
 

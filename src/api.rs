@@ -191,6 +191,11 @@ impl Model {
         Context { pool: &self.pool, defaults: &self.defaults, progress }
     }
 
+    /// Which derivatives the model has itself; none where it cannot be started.
+    pub(crate) fn natives(&self) -> crate::model::Natives {
+        self.pool.lend().map(|instance| instance.natives()).unwrap_or_default()
+    }
+
     pub(crate) fn shapes(&self) -> &endpoint::ShapeCache {
         &self.shapes
     }

@@ -213,8 +213,10 @@ impl Source<'_> {
             return self.worker(description, signature);
         }
         let library = Library::load(path)?;
-        let described: Value = serde_json::from_str(library.described())
-            .map_err(|error| other(path, format!("describe() returned text that is no JSON object: {error}")))?;
+        let described: Value = serde_json::from_str(library.described()).map_err(|error| {
+            let text: String = library.described().chars().take(200).collect();
+            other(path, format!("describe() returned text that is no JSON object ({error}): {text}"))
+        })?;
         let text = |key: &str| described.get(key).and_then(Value::as_str).map(str::to_owned);
         let words = Words {
             name: text("name"),

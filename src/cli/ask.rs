@@ -105,7 +105,7 @@ fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: Question) -
     let model = settings::open(&ask.model, folders)?;
     let (answer, told) = watched(quiet, |progress| answer_derivative(&model, question, &body, &settings, progress))?;
     write(ask, &answer)?;
-    if ask.report {
+    if ask.report && !quiet {
         report::derivative(&told);
     } else if told.seed.is_some() && ask.seed.is_none() && !quiet {
         report::seed(&told);

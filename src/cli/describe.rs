@@ -113,8 +113,17 @@ fn costs(model: &Model) -> Vec<Vec<String>> {
         }
     };
     let row = |name: &str, text: String| vec![format!("  {name}"), text];
-    vec![
+    let mut rows = vec![
         row("algorithm", chosen),
         row("evaluations", format!("central 2n, forward and backward n+1, stochastic 2 samples, jvp 2; {n_text}")),
-    ]
+    ];
+    let own = model.natives();
+    let own: Vec<_> = [("jacobian", own.jacobian), ("jvp", own.jvp), ("vjp", own.vjp)]
+        .into_iter()
+        .filter_map(|(name, has)| has.then_some(name))
+        .collect();
+    if !own.is_empty() {
+        rows.push(row("its own", format!("{}, used unless an algorithm is asked for", own.join(", "))));
+    }
+    rows
 }

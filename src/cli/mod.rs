@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::api::Error;
-use crate::endpoint;
+use crate::endpoint::{self, Place};
 use crate::model::ModelErrorKind;
 use args::{Arguments, Command};
 
@@ -65,6 +65,8 @@ impl From<endpoint::Error> for Failure {
         let text = error.to_string();
         match error {
             endpoint::Error::Caller(_) | endpoint::Error::Cancelled => Failure::Caller(text),
+            // What cannot even be started is set up wrongly, whatever became of it.
+            endpoint::Error::Model { place: Place::Start, .. } => Failure::Operator(text),
             endpoint::Error::Model { error, .. } => match error.kind {
                 ModelErrorKind::Refused | ModelErrorKind::Failed => Failure::Model(text),
                 ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken => Failure::Crash(text),
@@ -78,6 +80,9 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     report::install(arguments.verbose);
     signals::install();
+    if !matches!(arguments.command, Command::Worker { .. }) {
+        report::keep_stdout();
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

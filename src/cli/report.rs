@@ -1,8 +1,10 @@
 //! The only file that prints: results to stdout, everything else to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -28,13 +30,32 @@ pub(super) fn install(verbose: bool) {
     }));
 }
 
+/// Where results go: the stdout we were started with.
+static RESULTS: OnceLock<File> = OnceLock::new();
+
+/// Keeps stdout for results: whatever a library in this process prints goes to stderr from now on.
+pub(super) fn keep_stdout() {
+    let Ok(results) = rustix::io::dup(rustix::stdio::stdout()) else { return };
+    if rustix::stdio::dup2_stdout(rustix::stdio::stderr()).is_ok() {
+        // Called once.
+        let _ = RESULTS.set(File::from(results));
+    }
+}
+
+fn write_result(bytes: &[u8]) -> std::io::Result<()> {
+    match RESULTS.get() {
+        Some(mut results) => results.write_all(bytes),
+        None => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+    }
+}
+
 /// Whether progress can be shown.
 pub(super) fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
 pub(super) fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
+    RESULTS.get().map_or_else(|| std::io::stdout().is_terminal(), File::is_terminal)
 }
 
 /// A bar on stderr.
@@ -49,7 +70,7 @@ pub(super) fn result(bytes: &[u8], file: Option<&Path>) -> Result<(), Failure> {
         Some(file) => {
             std::fs::write(file, bytes).map_err(|error| Failure::Operator(format!("{}: {error}", file.display())))
         }
-        None => match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
+        None => match write_result(bytes) {
             // Whoever read it has seen enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|error| Failure::Operator(format!("stdout: {error}"))),
@@ -72,7 +93,8 @@ pub(super) fn failure(failure: &Failure) {
     match failure {
         Failure::Cases => {}
         Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => {
-            let text = text.trim_start_matches('\n');
+            // Clients of the HTTP protocol expect this prefix; people need no telling.
+            let text = text.trim_start_matches('\n').replace("Value error, ", "");
             eprintln!("error: {}", text.replace('\n', "\n       "));
         }
     }

@@ -76,6 +76,8 @@ pub(super) fn open(arguments: &ModelArguments, folders: &[PathBuf]) -> Result<Mo
     let options = OpenOptions {
         workers: arguments.workers.map(usize::from),
         timeout: arguments.timeout,
+        // We are the worker program, whatever we are called.
+        worker: std::env::current_exe().ok(),
         ..OpenOptions::default()
     };
     Ok(Model::open_with(path, &options)?)

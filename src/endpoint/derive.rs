@@ -11,8 +11,8 @@ use super::{Context, Error, Jacobian, native};
 use crate::diff::{self, Algorithm, Axis, Defect, Displacement, Plan, Problem};
 use crate::exec::{self, Cause, Failure, Workers};
 use crate::manifest::{AlgorithmName, Eps};
-use crate::model::{Base, ModelError};
-use crate::schema::{Side, Violation, Violations};
+use crate::model::{Base, ModelError, ModelErrorKind};
+use crate::schema::{Leaf, Side, Signature, Violation, Violations};
 use crate::tree::{Array, Layout, Path, Pattern, Tree};
 
 /// The Jacobian of the outputs asked for with respect to the inputs asked for.
@@ -119,6 +119,9 @@ fn differences<'p>(
     let base = Base::new(request.inputs.clone(), wrt, Layout::default());
     let axes = axes(context, request, settings, &base, algorithm)?;
     let plan = Plan::new(axes, problem(base.wrt.len()), algorithm).map_err(|defects| refused(&defects, &base))?;
+    if plan.samples().is_some() && cotangents.is_none() {
+        refuse_noisy_complex(context, request, &base.wrt)?;
+    }
     progress.plan(plan.evaluations());
 
     // The scout's evaluation is one of the plan's, and the first that shows which outputs there are.
@@ -129,7 +132,15 @@ fn differences<'p>(
     let clock = Instant::now();
     let outputs = instance.apply(&base.displaced(&point));
     let typical = clock.elapsed();
-    let outputs = instance.settle(outputs).map_err(|error| Error::at(pool, place(), error))?;
+    let outputs = match instance.settle(outputs) {
+        Ok(outputs) => outputs,
+        // Refused where we displaced them: were they ever good? If not, that is the caller's fault.
+        Err(error) if error.kind == ModelErrorKind::Refused && place() != Place::Base => {
+            super::apply(context, &base.inputs)?;
+            return Err(Error::at(pool, place(), error));
+        }
+        Err(error) => return Err(Error::at(pool, place(), error)),
+    };
     progress.advance(1);
     let paths = request.of.resolve(&outputs)?;
     let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
@@ -222,6 +233,32 @@ fn algorithm(
     })
 }
 
+/// The leaves of the output schema that the outputs asked for can be.
+fn wanted<'s>(signature: &'s Signature, request: &Request) -> Vec<(Pattern, &'s Leaf)> {
+    let asked_for = |pattern: &Pattern| {
+        request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+    };
+    signature.differentiable(Side::Output).into_iter().filter(|(pattern, _)| asked_for(pattern)).collect()
+}
+
+/// A matrix of random estimates does not show whether a complex output is holomorphic in a complex input,
+/// without which an entry is no derivative.
+fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) -> Result<(), Error> {
+    let outputs = wanted(context.pool.model().signature(), request);
+    let output = outputs.iter().find(|(_, leaf)| leaf.dtype.is_complex());
+    let input = wrt.spans().iter().find(|span| span.dtype.is_complex());
+    let (Some((output, _)), Some(input)) = (output, input) else { return Ok(()) };
+    let input = &input.path;
+    Err(Error::caller(
+        Path::root(),
+        "value_error",
+        format!(
+            "Value error, {output} and {input} are both complex, and the stochastic algorithm cannot tell whether \
+             the one is a holomorphic function of the other: choose another algorithm, or ask for a JVP or VJP"
+        ),
+    ))
+}
+
 /// What differences need to know of every coordinate.
 fn axes(
     context: &Context<'_>,
@@ -243,11 +280,8 @@ fn axes(
         Algorithm::Central | Algorithm::Stochastic { .. } => 2,
     };
     // A step must show in the coarser of what goes in and what comes out.
-    let outputs = signature.differentiable(Side::Output);
-    let wanted = outputs.iter().filter(|(pattern, _)| {
-        request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path)))
-    });
-    let output_bits = wanted.map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
+    let wanted = wanted(signature, request);
+    let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
     let mut axes = Vec::with_capacity(base.wrt.len());
     let mut faults = Vec::new();
     for span in base.wrt.spans() {

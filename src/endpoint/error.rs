@@ -52,7 +52,9 @@ impl Error {
     pub(super) fn at(pool: &Pool, place: Place, mut error: ModelError) -> Error {
         if error.kind == ModelErrorKind::Refused {
             if place == Place::Base {
-                return Error::caller(Path::root(), "value_error", format!("Value error, {}", error.message));
+                let model = &pool.model().description().name;
+                let message = format!("Value error, {model} refuses these inputs: {}", error.message);
+                return Error::caller(Path::root(), "value_error", message);
             }
             error = ModelError::failed(format!("it refused these inputs: {}", error.message));
         }

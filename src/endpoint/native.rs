@@ -96,8 +96,7 @@ pub(super) fn vjp(
         }
         let of: Vec<Path> = asked.request.vectors.iter().map(|(path, _)| path.clone()).collect();
         if natives.vjp {
-            let cotangents: Vectors =
-                asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
+            let cotangents = asked.cotangents(instance)?;
             let paths: Vec<Path> = wrt.paths().cloned().collect();
             let arrays = asked.call(|request| instance.vjp(&request.inputs, &cotangents, &paths))?;
             for (span, array) in wrt.spans().iter().zip(&arrays) {
@@ -198,6 +197,32 @@ impl Asked<'_, '_> {
         }
         let outputs = self.call(|request| instance.apply(&request.inputs))?;
         self.request.of.resolve(&outputs)
+    }
+
+    /// The cotangents in the shapes the outputs really have, which a model may rely on.
+    fn cotangents(&mut self, instance: &mut dyn Instance) -> Result<Vectors, Error> {
+        let shapes = self.request.inputs.map(&mut |array| array.to_abstract());
+        let known = self.context.pool.model().signature().output_shapes(&shapes);
+        let outputs = match known {
+            Some(outputs) => outputs,
+            None if instance.natives().abstract_eval => self.call(|_| instance.abstract_eval(&shapes))?,
+            None => self.call(|request| instance.apply(&request.inputs))?.map(&mut |array| array.to_abstract()),
+        };
+        let fit = |(path, array): &(Path, Array)| {
+            let shape = outputs.leaf(path).map(|leaf| &*leaf.shape);
+            let fitted = shape.and_then(|shape| crate::schema::broadcast(array, shape)).ok_or_else(|| {
+                let found = array.shape();
+                let message = match shape {
+                    Some(shape) => {
+                        format!("Value error, the cotangent of {path} has shape {found:?}, the output has {shape:?}")
+                    }
+                    None => format!("Value error, the model's outputs have no {path} at these inputs"),
+                };
+                Error::caller(path.clone(), "value_error", message)
+            })?;
+            Ok((path.clone(), wide(&fitted)))
+        };
+        self.request.vectors.iter().map(fit).collect()
     }
 
     /// All blocks of the Jacobian, outputs outermost, by whatever the model has.

@@ -118,7 +118,12 @@ impl Request {
         };
         let wrt = wrt.or_else(|| named_by(keys(question == Question::Jvp), vector_name, &mut faults));
         let of = of.or_else(|| named_by(keys(question == Question::Vjp), vector_name, &mut faults));
-        let Some(inputs) = inputs else { return faults.finish(None) };
+        let Some(inputs) = inputs else {
+            // What of the rest is wrong whatever the inputs are.
+            check_declared(signature, Side::Input, wrt.as_deref().unwrap_or_default(), wrt_name, &mut faults);
+            check_declared(signature, Side::Output, of.as_deref().unwrap_or_default(), of_name, &mut faults);
+            return faults.finish(None);
+        };
         let wrt = resolve_inputs(signature, &inputs, wrt, wrt_name, &mut faults);
         let of = resolve_outputs(signature, of, of_name, &mut faults);
         let mut read = Vec::new();
@@ -275,13 +280,9 @@ fn resolve_inputs(
         return all;
     };
     let mut chosen = vec![false; leaves.len()];
-    for (index, pattern) in asked.iter().enumerate() {
+    let declared = check_declared(signature, Side::Input, &asked, name, faults);
+    for (index, pattern) in asked.iter().enumerate().filter(|(index, _)| declared[*index]) {
         let at = field(name).join(Segment::Index(index));
-        if !differentiable.iter().any(|(declared, _)| covers(declared, pattern)) {
-            let expected = listed(differentiable.iter().map(|(pattern, _)| pattern));
-            faults.add(&at, "literal_error", format!("Input should be {expected}, found '{pattern}'"));
-            continue;
-        }
         let mut met = false;
         for (slot, path) in chosen.iter_mut().zip(&leaves) {
             if pattern.matches(path) {
@@ -308,14 +309,24 @@ fn resolve_outputs(signature: &Signature, asked: Option<Vec<Pattern>>, name: &st
         }
         return Wanted(differentiable.into_iter().map(|(pattern, _)| pattern).collect());
     };
+    check_declared(signature, Side::Output, &asked, name, faults);
+    Wanted(asked)
+}
+
+/// Every pattern asked for must be one of a differentiable leaf. Which are, one by one.
+fn check_declared(signature: &Signature, side: Side, asked: &[Pattern], name: &str, faults: &mut Faults) -> Vec<bool> {
+    let differentiable = signature.differentiable(side);
+    let mut declared = Vec::with_capacity(asked.len());
     for (index, pattern) in asked.iter().enumerate() {
-        if !differentiable.iter().any(|(declared, _)| covers(declared, pattern)) {
+        let known = differentiable.iter().any(|(declared, _)| covers(declared, pattern));
+        if !known {
             let expected = listed(differentiable.iter().map(|(pattern, _)| pattern));
             let at = field(name).join(Segment::Index(index));
             faults.add(&at, "literal_error", format!("Input should be {expected}, found '{pattern}'"));
         }
+        declared.push(known);
     }
-    Wanted(asked)
+    declared
 }
 
 impl Wanted {

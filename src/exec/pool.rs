@@ -1,7 +1,7 @@
 //! Open instances, kept for the next evaluation.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::{Instance, Model, ModelError};
@@ -10,10 +10,14 @@ use crate::model::{Instance, Model, ModelError};
 pub struct Pool {
     model: Arc<dyn Model>,
     idle: Mutex<Idle>,
+    /// Told whenever an instance comes back or is gone.
+    freed: Condvar,
 }
 
 struct Idle {
     instances: Vec<Box<dyn Instance>>,
+    /// How many there are, those on loan included.
+    open: usize,
     /// How long the last one took to open.
     opening: Duration,
 }
@@ -27,7 +31,8 @@ pub(crate) struct Loan<'p> {
 impl Pool {
     /// A pool that opens instances when they are needed.
     pub fn new(model: Arc<dyn Model>) -> Pool {
-        Pool { model, idle: Mutex::new(Idle { instances: Vec::new(), opening: Duration::ZERO }) }
+        let idle = Idle { instances: Vec::new(), open: 0, opening: Duration::ZERO };
+        Pool { model, idle: Mutex::new(idle), freed: Condvar::new() }
     }
 
     /// The model.
@@ -40,15 +45,38 @@ impl Pool {
         self.lock().opening
     }
 
-    /// An idle instance, or a new one.
+    /// An idle instance, or a new one; where there may be no more of them, the next that comes back.
     pub(crate) fn lend(&self) -> Result<Loan<'_>, ModelError> {
-        if let Some(instance) = self.lock().instances.pop() {
-            return Ok(Loan { pool: self, instance: Some(instance) });
+        let most = self.model.max_instances().unwrap_or(usize::MAX);
+        let mut idle = self.lock();
+        loop {
+            if let Some(instance) = idle.instances.pop() {
+                return Ok(Loan { pool: self, instance: Some(instance) });
+            }
+            if idle.open < most {
+                break;
+            }
+            idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner);
         }
+        idle.open += 1;
+        drop(idle);
         let start = Instant::now();
-        let instance = self.model.open()?;
-        self.lock().opening = start.elapsed();
-        Ok(Loan { pool: self, instance: Some(instance) })
+        match self.model.open() {
+            Ok(instance) => {
+                self.lock().opening = start.elapsed();
+                Ok(Loan { pool: self, instance: Some(instance) })
+            }
+            Err(error) => {
+                self.forget();
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts an instance out that is no more.
+    fn forget(&self) {
+        self.lock().open -= 1;
+        self.freed.notify_one();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
@@ -61,6 +89,7 @@ impl Loan<'_> {
     /// Drops the instance instead of giving it back.
     pub(crate) fn condemn(mut self) {
         self.instance = None;
+        self.pool.forget();
     }
 
     /// Gives the instance back, or drops it where the result says that it is gone.
@@ -95,10 +124,13 @@ impl DerefMut for Loan<'_> {
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         // An instance that panicked in the middle of a call may be in any state.
-        if let Some(instance) = self.instance.take()
-            && !std::thread::panicking()
-        {
+        let Some(instance) = self.instance.take() else { return };
+        if std::thread::panicking() {
+            drop(instance);
+            self.pool.forget();
+        } else {
             self.pool.lock().instances.push(instance);
+            self.pool.freed.notify_one();
         }
     }
 }

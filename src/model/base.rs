@@ -24,10 +24,9 @@ pub struct Base {
 impl Base {
     /// A base; `of` is usually known only after a first evaluation.
     pub fn new(inputs: Tree, wrt: Layout, of: Layout) -> Base {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut x = vec![0.0; wrt.len()];
         wrt.ravel(&inputs, &mut x).unwrap_or_else(|mismatch| panic!("layout of other inputs: {mismatch}"));
-        Base { id: NEXT.fetch_add(1, Ordering::Relaxed), inputs, wrt, x, of }
+        Base { id: new_id(), inputs, wrt, x, of }
     }
 
     /// No other base of this process has the same.
@@ -37,7 +36,7 @@ impl Base {
 
     /// The same base, asking for the given outputs.
     pub fn with_outputs(self, of: Layout) -> Base {
-        Base { of, ..self }
+        Base { of, id: new_id(), ..self }
     }
 
     /// Whether a point that came over a wire is one of this base: its coordinates exist, and ascend.
@@ -55,6 +54,11 @@ impl Base {
         displace(&mut inputs, &self.wrt, displacement.iter().copied());
         inputs
     }
+}
+
+fn new_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Points displaced from a base, and where their outcomes go.

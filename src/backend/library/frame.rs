@@ -189,7 +189,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Writes coordinates of the resident base's displaced leaves; ascending order is fastest.
+    /// Writes coordinates of the resident base's displaced leaves, in ascending order.
     #[inline]
     pub(super) fn write(&mut self, changes: impl Iterator<Item = (usize, f64)>) {
         let mut at = 0;
@@ -248,12 +248,12 @@ impl Frame {
 
     /// All outputs of the last call.
     pub(super) fn outputs(&self) -> Result<Tree, ModelError> {
-        self.state.outputs.tree().map_err(ModelError::failed)
+        self.state.outputs.tree(&self.state.signature).map_err(ModelError::failed)
     }
 
     /// All shapes the last call declared.
     pub(super) fn shapes(&self) -> Result<Tree<Abstract>, ModelError> {
-        self.state.outputs.shapes().map_err(ModelError::failed)
+        self.state.outputs.shapes(&self.state.signature).map_err(ModelError::failed)
     }
 
     /// The ravelled outputs of interest of the last call: the plugin's own buffer where that is all
@@ -401,8 +401,11 @@ pub(super) unsafe extern "C" fn give_block(
 ) -> *mut c_void {
     // SAFETY: the plugin hands back the call it was given, while it runs.
     let state = unsafe { state(call) };
-    let shape: &[i64] = if ndim == 0 || shape.is_null() {
+    let shape: &[i64] = if ndim == 0 {
         &[]
+    } else if shape.is_null() {
+        state.outputs.note("a block's shape is NULL".to_owned());
+        return std::ptr::null_mut();
     } else {
         // SAFETY: not null, and the plugin vouches for `ndim` lengths.
         unsafe { std::slice::from_raw_parts(shape, ndim as usize) }
@@ -432,7 +435,7 @@ impl State {
         let needed = (count * dtype.size()).div_ceil(8);
         words.try_reserve_exact(needed).map_err(|_| format!("a block of shape {shape:?} is more than memory holds"))?;
         words.resize(needed, 0);
-        let block = &mut self.blocks[index];
+        let block = self.blocks.get_mut(index).ok_or("blocks are handed out only while a derivative is asked for")?;
         *block = Block { dtype: Some(dtype), shape: sizes, words };
         Ok(block.words.as_mut_ptr().cast())
     }

@@ -3,14 +3,33 @@
 use std::ffi::{CString, c_char};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Handle;
 use super::abi;
 use super::frame::{Frame, Grid, give_block};
 use crate::diff::Displacement;
-use crate::model::{Base, Batch, Instance, ModelError, Natives};
+use crate::model::{Base, Batch, Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, DType, Path, Tree};
+
+/// Remembers what a plugin's instance said of itself, for all who share it.
+#[inline]
+fn judge(handle: &Handle, outcome: Result<(), ModelError>) -> Result<(), ModelError> {
+    if outcome.as_ref().is_err_and(|error| error.kind.is_fatal()) {
+        handle.dead.store(true, Ordering::Relaxed);
+    }
+    outcome
+}
+
+/// What a call on a dead instance comes to.
+#[inline]
+fn alive(handle: &Handle) -> Result<(), ModelError> {
+    if handle.is_dead() {
+        return Err(ModelError::new(ModelErrorKind::Crashed, "the model has given up in another evaluation"));
+    }
+    Ok(())
+}
 
 /// Points handed to `apply_batch` at once.
 const BATCH: usize = 32;
@@ -39,9 +58,9 @@ impl LibraryInstance {
             && leaves.iter().zip(&self.layout.0).all(|((path, array), (old, dtype, shape))| {
                 path == old && array.dtype() == *dtype && *array.shape() == **shape
             });
-        if !same || self.layout.1 == 0 {
+        if !same || self.layout.0.is_empty() {
             let leaves = leaves.iter().map(|(path, array)| (path.clone(), array.dtype(), array.shape().into()));
-            self.layout = (leaves.collect(), self.layout.1 + 1);
+            self.layout = (leaves.collect(), self.handle.next_layout());
         }
         self.layout.1
     }
@@ -57,6 +76,7 @@ impl LibraryInstance {
         grid: Grid,
     ) -> Result<Vec<Array>, ModelError> {
         let Some(function) = function else { return Err(ModelError::broken("the model has no such derivative")) };
+        alive(&self.handle)?;
         let leaves = inputs.leaves();
         let layout = self.layout(&leaves);
         let frame = &mut self.frames[0];
@@ -97,7 +117,7 @@ impl LibraryInstance {
         let call = frame.begin();
         // SAFETY: the table was checked; the call, the question and all they point to outlive the call.
         let status = unsafe { function(self.handle.instance, call, &raw const question) };
-        frame.outcome(status)?;
+        judge(&self.handle, frame.outcome(status))?;
         frame.take_blocks()
     }
 
@@ -116,13 +136,17 @@ impl LibraryInstance {
         let mut displacement = Displacement::new();
         let mut buffer = vec![0.0; base.of.len()];
         for k in 0..batch.len() {
+            if let Err(error) = alive(&self.handle) {
+                let _ = batch.tell(k, Err(error));
+                return;
+            }
             batch.displace(k, &mut displacement);
             frame.write(displacement.iter().copied());
             let call = frame.begin();
             // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
             // the function returns.
             let status = unsafe { apply(instance, call) };
-            let told = match frame.outcome(status) {
+            let told = match judge(&self.handle, frame.outcome(status)) {
                 Ok(()) => batch.tell(k, frame.gather(base, &mut buffer)),
                 Err(error) => batch.tell(k, Err(error)),
             };
@@ -142,7 +166,13 @@ impl LibraryInstance {
         let mut statuses = [abi::FAILED; BATCH];
         for start in (0..batch.len()).step_by(width) {
             let count = width.min(batch.len() - start);
+            if let Err(error) = alive(&self.handle) {
+                let _ = batch.tell(start, Err(error));
+                return;
+            }
             let mut calls = [std::ptr::null_mut(); BATCH];
+            // What the plugin does not speak of has failed.
+            statuses.fill(abi::FAILED);
             for (i, (frame, displacement)) in self.frames.iter_mut().zip(&mut displacements).take(count).enumerate() {
                 batch.displace(start + i, displacement);
                 frame.write(displacement.iter().copied());
@@ -155,7 +185,7 @@ impl LibraryInstance {
             for (i, (frame, displacement)) in self.frames.iter_mut().zip(&displacements).take(count).enumerate() {
                 if told.is_continue() {
                     let status = if overall == abi::OK { statuses[i] } else { overall };
-                    told = match frame.outcome(status) {
+                    told = match judge(&self.handle, frame.outcome(status)) {
                         Ok(()) => batch.tell(start + i, frame.gather(base, &mut buffer)),
                         Err(error) => batch.tell(start + i, Err(error)),
                     };
@@ -181,6 +211,7 @@ impl Instance for LibraryInstance {
     }
 
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
+        alive(&self.handle)?;
         let leaves = inputs.leaves();
         let layout = self.layout(&leaves);
         let Some(apply) = self.handle.library.table.apply else { unreachable!("a loaded table has apply") };
@@ -190,7 +221,7 @@ impl Instance for LibraryInstance {
         // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
         // the function returns.
         let status = unsafe { apply(self.handle.instance, call) };
-        frame.outcome(status)?;
+        judge(&self.handle, frame.outcome(status))?;
         self.signature.outputs_from_tree(&frame.outputs()?).map_err(|violations| ModelError::nonconforming(&violations))
     }
 
@@ -235,13 +266,16 @@ impl Instance for LibraryInstance {
         let Some(function) = self.handle.library.table.abstract_eval else {
             return Err(ModelError::broken("the model has no abstract_eval"));
         };
+        alive(&self.handle)?;
         let mut frame = Frame::new(self.signature.clone(), true);
-        frame.load_shapes(inputs, u64::MAX)?;
+        // A layout of its own: the next evaluation's is another.
+        self.layout = (Vec::new(), self.handle.next_layout());
+        frame.load_shapes(inputs, self.layout.1)?;
         let call = frame.begin();
         // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
         // the function returns.
         let status = unsafe { function(self.handle.instance, call) };
-        frame.outcome(status)?;
+        judge(&self.handle, frame.outcome(status))?;
         frame.shapes()
     }
 }

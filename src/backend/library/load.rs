@@ -23,8 +23,9 @@ pub struct LoadError {
     pub reason: String,
 }
 
-/// Loads `path` and returns its table, checked: version, size, and the four functions every model has.
-pub(super) fn load(path: &Path) -> Result<Table, LoadError> {
+/// Loads `path` and returns its table and the address of that, which is the same however the library is
+/// reached. The table is checked: version, size, and the four functions every model has.
+pub(super) fn load(path: &Path) -> Result<(Table, usize), LoadError> {
     let fail = |reason: String| LoadError { path: path.to_owned(), reason };
     check_format(path).map_err(fail)?;
     // Without a slash the loader would search its own paths.
@@ -48,7 +49,8 @@ pub(super) fn load(path: &Path) -> Result<Table, LoadError> {
         unsafe { entry() }
     };
     std::mem::forget(library);
-    read_table(pointer).map_err(fail)
+    let table = read_table(pointer).map_err(fail)?;
+    Ok((table, pointer.addr()))
 }
 
 /// How every version of the table begins.

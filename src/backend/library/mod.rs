@@ -14,10 +14,11 @@ mod outputs;
 
 pub use load::LoadError;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Description, Instance, Model, ModelError, ModelErrorKind};
 use crate::schema::Signature;
@@ -27,6 +28,8 @@ use instance::LibraryInstance;
 pub struct Library {
     path: PathBuf,
     table: abi::Table,
+    /// Where the library has its table.
+    address: usize,
     /// What its `describe` returned, as JSON text.
     described: String,
 }
@@ -34,9 +37,9 @@ pub struct Library {
 impl Library {
     /// Loads a library; its instances are made later.
     pub fn load(path: &Path) -> Result<Library, LoadError> {
-        let table = load::load(path)?;
+        let (table, address) = load::load(path)?;
         let described = load::describe(&table).map_err(|reason| LoadError { path: path.to_owned(), reason })?;
-        Ok(Library { path: path.to_owned(), table, described })
+        Ok(Library { path: path.to_owned(), table, address, described })
     }
 
     /// What the library says of itself: `{"name", "version", "description", "input_schema", "output_schema"}`,
@@ -48,6 +51,13 @@ impl Library {
     /// Whether a process can hold only one instance of it.
     pub fn one_per_process(&self) -> bool {
         self.table.threading == abi::ONE_PER_PROCESS
+    }
+
+    /// Lets another instance be made of a library that allows one.
+    fn release(&self) {
+        if self.one_per_process() {
+            TAKEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.address);
+        }
     }
 
     /// The model, once its schemas are known. `config` is JSON text.
@@ -64,7 +74,7 @@ impl Library {
             description,
             signature: Arc::new(signature),
             config,
-            shared: OnceLock::new(),
+            shared: Mutex::new(None),
         }
     }
 }
@@ -76,7 +86,7 @@ pub struct LibraryModel {
     signature: Arc<Signature>,
     config: CString,
     /// The one instance of a library whose calls may overlap.
-    shared: OnceLock<Arc<Handle>>,
+    shared: Mutex<Option<Arc<Handle>>>,
 }
 
 impl Model for LibraryModel {
@@ -94,11 +104,12 @@ impl Model for LibraryModel {
 
     fn open(&self) -> Result<Box<dyn Instance>, ModelError> {
         let handle = if self.library.table.threading == abi::ANY_THREAD {
-            match self.shared.get() {
-                Some(handle) => handle.clone(),
-                None => {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*shared {
+                Some(handle) if !handle.is_dead() => handle.clone(),
+                _ => {
                     let handle = Arc::new(Handle::create(&self.library, &self.config)?);
-                    self.shared.get_or_init(|| handle).clone()
+                    shared.insert(handle).clone()
                 }
             }
         } else {
@@ -112,6 +123,10 @@ impl Model for LibraryModel {
 struct Handle {
     library: Arc<Library>,
     instance: *mut c_void,
+    /// Layouts numbered so far: the plugin's instance knows them by number, whoever of us calls it.
+    layouts: AtomicU64,
+    /// Set once it has said that it must not be called again.
+    dead: AtomicBool,
 }
 
 // SAFETY: the table declares whether calls may move between threads; all three declarations allow it
@@ -122,14 +137,14 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 /// Libraries of which this process holds the one instance there may be.
-static TAKEN: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+static TAKEN: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 impl Handle {
     fn create(library: &Arc<Library>, config: &CStr) -> Result<Handle, ModelError> {
         let exclusive = library.one_per_process();
         if exclusive {
             let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-            if !taken.get_or_insert_default().insert(library.path.clone()) {
+            if !taken.insert(library.address) {
                 return Err(ModelError::failed(format!(
                     "{} allows one instance in a process and already has it: set isolation = \"process\" to have more",
                     library.path.display()
@@ -149,17 +164,20 @@ impl Handle {
         // SAFETY: the table was checked; `host` and what it points to outlive the call.
         let status = unsafe { create(&raw const host, &raw mut instance) };
         if status != abi::OK {
-            release(&library.path, exclusive);
+            library.release();
             let message = words.message.unwrap_or_else(|| "without saying why".to_owned());
             return Err(ModelError::new(ModelErrorKind::Crashed, format!("the model could not be created: {message}")));
         }
-        Ok(Handle { library: library.clone(), instance })
+        Ok(Handle { library: library.clone(), instance, layouts: AtomicU64::new(0), dead: AtomicBool::new(false) })
     }
-}
 
-fn release(path: &Path, exclusive: bool) {
-    if exclusive && let Some(taken) = &mut *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) {
-        taken.remove(path);
+    fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// A number that no layout has had; never 0.
+    fn next_layout(&self) -> u64 {
+        self.layouts.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -169,7 +187,7 @@ impl Drop for Handle {
             // SAFETY: `create` made the instance, and this is the last reference to it.
             unsafe { destroy(self.instance) };
         }
-        release(&self.library.path, self.library.one_per_process());
+        self.library.release();
     }
 }
 

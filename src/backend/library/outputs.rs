@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 
 use super::abi;
-use crate::schema::{Dim, Leaf, Signature};
-use crate::tree::{Abstract, Array, DType, Path, Tree, element_count};
+use crate::schema::{Dim, Leaf, Node, Signature};
+use crate::tree::{Abstract, Array, DType, Map, Path, Tree, element_count};
 
 /// The outputs of one call frame.
 pub(super) struct Outputs {
@@ -27,6 +27,8 @@ struct Slot {
     dtype: DType,
     code: u32,
     shape: Box<[i64]>,
+    /// Whether `words` has room for `shape`.
+    fitted: bool,
     words: Vec<u64>,
     call: u64,
 }
@@ -54,10 +56,8 @@ impl Outputs {
 
     fn add(&mut self, path: Path, leaf: &Leaf) -> usize {
         self.by_path.insert(path.to_string().into_bytes().into(), self.slots.len());
-        // A shape no request has: the first one is always looked at.
-        let shape = Box::new([-1]);
         let (dtype, code) = (leaf.dtype, abi::code(leaf.dtype));
-        self.slots.push(Slot { path, dtype, code, shape, words: Vec::new(), call: 0 });
+        self.slots.push(Slot { path, dtype, code, shape: Box::default(), fitted: false, words: Vec::new(), call: 0 });
         self.slots.len() - 1
     }
 
@@ -124,9 +124,11 @@ impl Outputs {
                     Ok(path) => path,
                     Err(error) => return self.refuse(error.to_string()),
                 };
-                match signature.outputs.leaf(&path) {
-                    Some(leaf) => self.add(path, leaf),
-                    None => return self.refuse(format!("the output schema has no array at '{path}'")),
+                // A path may be spelt in more than one way.
+                match (self.index(&path), signature.outputs.leaf(&path)) {
+                    (Some(index), _) => index,
+                    (None, Some(leaf)) => self.add(path, leaf),
+                    (None, None) => return self.refuse(format!("the output schema has no array at '{path}'")),
                 }
             }
         };
@@ -152,7 +154,7 @@ impl Outputs {
         };
         let slot = &mut self.slots[index];
         // Compared one by one: shapes are too short for a call of memcmp.
-        let same = slot.shape.len() == shape.len() && slot.shape.iter().zip(shape).all(|(a, b)| a == b);
+        let same = slot.fitted && slot.shape.len() == shape.len() && slot.shape.iter().zip(shape).all(|(a, b)| a == b);
         if (slot.code != code || !same)
             && let Err(reason) = slot.fit(signature, code, shape, self.shapes_only)
         {
@@ -195,8 +197,8 @@ impl Outputs {
     }
 
     /// All that was written in this call, as a tree.
-    pub(super) fn tree(&self) -> Result<Tree, String> {
-        self.collect(|slot| {
+    pub(super) fn tree(&self, signature: &Signature) -> Result<Tree, String> {
+        self.collect(signature, |slot| {
             let shape: Vec<_> = slot.shape.iter().map(|&d| d as usize).collect();
             let count = shape.iter().product::<usize>() * slot.dtype.size();
             let bytes = &bytemuck::cast_slice::<u64, u8>(&slot.words)[..count];
@@ -205,15 +207,15 @@ impl Outputs {
     }
 
     /// The shapes of all that was declared in this call.
-    pub(super) fn shapes(&self) -> Result<Tree<Abstract>, String> {
-        self.collect(|slot| {
+    pub(super) fn shapes(&self, signature: &Signature) -> Result<Tree<Abstract>, String> {
+        self.collect(signature, |slot| {
             let shape = slot.shape.iter().map(|&d| d as usize).collect();
             Some(Abstract { dtype: slot.dtype, shape })
         })
     }
 
-    fn collect<A>(&self, leaf: impl Fn(&Slot) -> Option<A>) -> Result<Tree<A>, String> {
-        let mut tree = Tree::Struct(crate::tree::Map::new());
+    fn collect<A>(&self, signature: &Signature, leaf: impl Fn(&Slot) -> Option<A>) -> Result<Tree<A>, String> {
+        let mut tree = Tree::Struct(Map::new());
         for slot in self.slots.iter().filter(|slot| slot.call == self.call) {
             let leaf = leaf(slot).ok_or_else(|| format!("output {} is larger than memory", slot.path))?;
             if !tree.insert(&slot.path, Tree::Leaf(leaf)) {
@@ -225,7 +227,30 @@ impl Outputs {
                 return Err(format!("output {path} has no place among the others"));
             }
         }
+        add_empty(&signature.outputs, &mut tree);
         Ok(tree)
+    }
+}
+
+/// Adds the dictionaries and lists that must be there and of which no element was written: they have none.
+fn add_empty<A>(node: &Node, tree: &mut Tree<A>) {
+    if let (Node::Dict(_), Tree::Struct(map)) = (node, &*tree)
+        && map.is_empty()
+    {
+        *tree = Tree::Dict(Map::new());
+    }
+    let (Node::Struct { fields, .. }, Tree::Struct(map)) = (node, tree) else { return };
+    for (name, field) in fields {
+        match (map.get_mut(name), &field.node) {
+            (Some(below), node) => add_empty(node, below),
+            (None, Node::Dict(_)) if field.required => {
+                map.insert(name.clone(), Tree::Dict(Map::new()));
+            }
+            (None, Node::List { .. }) if field.required => {
+                map.insert(name.clone(), Tree::List(Vec::new()));
+            }
+            (None, _) => {}
+        }
     }
 }
 
@@ -250,11 +275,13 @@ impl Slot {
             let too_large = || format!("the model asks for an array of shape {shape:?}, more than memory holds");
             let bytes = element_count(&sizes).and_then(|n| n.checked_mul(self.dtype.size())).ok_or_else(too_large)?;
             let words = bytes.div_ceil(8);
+            self.fitted = false;
             self.words.clear();
             self.words.try_reserve_exact(words).map_err(|_| too_large())?;
             self.words.resize(words, 0);
         }
         self.shape = shape.into();
+        self.fitted = true;
         Ok(())
     }
 }

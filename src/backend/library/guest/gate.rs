@@ -281,12 +281,14 @@ fn status(fault: &Fault) -> abi::Status {
 
 /// What a panic said.
 fn panicked(payload: Box<dyn Any + Send>) -> String {
-    let text = match payload.downcast_ref::<String>() {
-        Some(text) => text,
-        None => payload.downcast_ref::<&str>().copied().unwrap_or("without a text"),
-    };
-    let text = format!("the model panicked: {text}");
-    // To drop it could panic again.
-    std::mem::forget(payload);
-    text
+    let text = payload.downcast::<String>().map(|text| *text).or_else(|payload| match payload.downcast::<&str>() {
+        Ok(text) => Ok((*text).to_owned()),
+        Err(payload) => Err(payload),
+    });
+    let text = text.unwrap_or_else(|payload| {
+        // To drop what we do not know could panic again.
+        std::mem::forget(payload);
+        "without a text".to_owned()
+    });
+    format!("the model panicked: {text}")
 }

@@ -124,6 +124,8 @@ pub trait Jvp: Plugin {
 /// Offers products of a cotangent with its Jacobian: reverse derivatives, gradients.
 pub trait Vjp: Plugin {
     /// Writes the gradient for every input asked for. Outputs without a cotangent count for nothing.
+    ///
+    /// A cotangent is as long as its caller made it, where the schema leaves the output's shape open.
     fn vjp(
         &mut self,
         inputs: &Inputs<'_>,

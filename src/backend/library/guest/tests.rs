@@ -153,8 +153,12 @@ crate::export_plugin!(Everything);
 
 fn model(config: &Value) -> impl Model {
     let table = secant_plugin();
-    let library =
-        Library { path: PathBuf::from("everything"), table: table.raw(), described: table.describe().to_owned() };
+    let library = Library {
+        path: PathBuf::from("everything"),
+        table: table.raw(),
+        address: 0,
+        described: table.describe().to_owned(),
+    };
     let described: Value = serde_json::from_str(library.described()).unwrap();
     let signature =
         Signature::parse(&described["input_schema"], &described["output_schema"], &Differentiable::default());
@@ -263,4 +267,51 @@ fn a_host_of_too_few_fields_is_sent_away() {
     // SAFETY: a call of 4 bytes, of which no more are read.
     let status = unsafe { table.apply.unwrap()(std::ptr::dangling_mut(), (&raw mut place).cast()) };
     assert_eq!(status, abi::DEAD);
+}
+
+/// Panics wherever it can.
+struct Clumsy;
+
+impl Plugin for Clumsy {
+    const ONE_PER_PROCESS: bool = true;
+
+    fn describe() -> Description {
+        std::panic::panic_any(5)
+    }
+
+    fn create(_: &Host<'_>) -> Result<Self, Fault> {
+        Ok(Clumsy)
+    }
+
+    fn apply(&mut self, _: &Inputs<'_>, _: &mut Outputs<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl Drop for Clumsy {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn no_panic_crosses_the_border() {
+    use gate::NotOffered as _;
+    type None = Offers<Clumsy>;
+    let table = Table::new(None::JACOBIAN, None::JVP, None::VJP, None::ABSTRACT_EVAL);
+    assert_eq!(table.describe(), "the model panicked: without a text");
+    assert!(table.natives().is_empty());
+    let everything = secant_plugin().describe();
+    assert!(everything.starts_with('{') && everything.as_ptr() == secant_plugin().describe().as_ptr());
+
+    let described: Value = serde_json::from_str(everything).unwrap();
+    let signature =
+        Signature::parse(&described["input_schema"], &described["output_schema"], &Differentiable::default());
+    let library = Library { path: PathBuf::from("clumsy"), table: table.raw(), address: 0, described: "{}".to_owned() };
+    let model = library.into_model(crate::model::Description::default(), signature.unwrap(), &json!({}));
+    assert_eq!(model.max_instances(), Some(1));
+    for _ in 0..2 {
+        let mut instance = model.open().unwrap();
+        assert!(instance.apply(&inputs("plain", &[])).unwrap_err().message.contains("Field required"));
+    }
 }
