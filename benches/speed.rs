@@ -212,13 +212,26 @@ fn small(library: &Path) {
     row("the same, one evaluation more (central - forward)", marginal, per_call, "");
 }
 
-/// Rounds of the busy model that take about `time`.
-fn calibrate(model: &Model, n: usize, m: i64, time: Duration) -> i64 {
+/// Rounds of the busy model with which an evaluation takes about `time`.
+fn calibrate(library: &Path, n: usize, m: i64, time: Duration) -> i64 {
+    type Busy = unsafe extern "C" fn(i64, *const f64, i64, *mut f64, i64);
+    #[allow(unsafe_code)]
+    // SAFETY: benches/models/residual.c has this function, with this signature.
+    let function = unsafe {
+        let library = libloading::Library::new(library).expect("the library just compiled");
+        let function = *library.get::<Busy>(b"busy").expect("its function");
+        std::mem::forget(library);
+        function
+    };
+    let (x, mut y) = (point(n), vec![0.0; m as usize]);
     let mut rounds = 1000i64;
     for _ in 0..4 {
-        let inputs = busy(n, m, rounds);
-        let took = best(20, || {
-            black_box(model.apply(&inputs).expect("outputs"));
+        let took = best(100, || {
+            #[allow(unsafe_code)]
+            // SAFETY: x and y have the lengths given.
+            unsafe {
+                function(n as i64, x.as_ptr(), m, y.as_mut_ptr(), rounds);
+            }
         });
         rounds = (rounds as f64 * time.as_secs_f64() / took.as_secs_f64()) as i64;
     }
@@ -235,7 +248,7 @@ fn busy(n: usize, m: i64, rounds: i64) -> Tree {
 
 fn workers(library: &Path) {
     let model = Model::open(library).expect("the model");
-    let rounds = calibrate(&model, 200, 10, Duration::from_micros(100));
+    let rounds = calibrate(library, 200, 10, Duration::from_micros(100));
     let inputs = busy(200, 10, rounds);
     let run = |workers| {
         best(20, || {
@@ -253,7 +266,7 @@ fn isolated(library: &Path) {
         ..OpenOptions::default()
     };
     let outside = Model::open_with(library, &options).expect("the model, isolated");
-    let rounds = calibrate(&inside, 1000, 10, Duration::from_micros(10));
+    let rounds = calibrate(library, 1000, 10, Duration::from_micros(10));
     let inputs = busy(1000, 10, rounds);
     for workers in [1, 2] {
         let run = |model: &Model| {

@@ -129,7 +129,8 @@ impl Plan {
             }
             _ => along_axes(&axes, shape)?,
         };
-        let mut starts = vec![0];
+        let mut starts = Vec::with_capacity(rules.len() + 1);
+        starts.push(0);
         for rule in &rules {
             starts.push(starts[starts.len() - 1] + rule.points());
         }

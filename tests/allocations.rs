@@ -1,0 +1,87 @@
+//! An evaluation allocates nothing once a sweep is under way: counted by an allocator that counts.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+use std::process::Command;
+
+use secant::{AlgorithmName, Array, Model, Tree};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is left to the system's allocator; a thread-local counter that needs no
+// initialisation and no destructor is all that is added.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: handed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of one call of `work`.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+#[test]
+fn a_library_is_evaluated_without_allocating() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("residual.so");
+    let status = Command::new("cc")
+        .args(["-O2", "-shared", "-fPIC", "-I"])
+        .arg(root.join("include"))
+        .arg("-o")
+        .arg(&library)
+        .arg(root.join("benches/models/residual.c"))
+        .status()
+        .expect("a C compiler called cc is needed");
+    assert!(status.success());
+    let model = Model::open(&library).unwrap();
+    let inputs = |n: usize| Tree::fields([("x", Tree::from(Array::from(vec![1.5; n])))]);
+    for algorithm in [AlgorithmName::Central, AlgorithmName::Forward] {
+        let count = |n: usize| {
+            let inputs = inputs(n);
+            let run = || drop(model.jacobian(&inputs).algorithm(algorithm).workers(1).run().unwrap());
+            run();
+            allocations(run)
+        };
+        let (few, many) = (count(16), count(1024));
+        assert_eq!(few, many, "{algorithm}: allocations grow with the number of evaluations");
+    }
+    // One direction, whatever its length; and no matrix in a VJP.
+    let count = |n: usize| {
+        let (inputs, tangent) = (inputs(n), Array::from(vec![1.0; n]));
+        let run = || {
+            drop(model.jvp(&inputs, [("x", tangent.clone())]).workers(1).run().unwrap());
+            drop(model.vjp(&inputs, [("y", tangent.clone())]).workers(1).run().unwrap());
+        };
+        run();
+        allocations(run)
+    };
+    let (few, many) = (count(16), count(1024));
+    // A displacement of all coordinates is a vector that grows by doubling: a few more, not a thousand.
+    assert!(many < few + 40, "{few} {many}");
+}
