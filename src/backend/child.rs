@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::wire::Wire;
+use super::wire::{Silence, Wire};
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -33,6 +33,9 @@ pub(crate) struct Child {
 
 /// How long a process that was asked to end may take before it is told to, and before it is made to.
 const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// How often a silent process is looked at.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// The groups that must not outlive us; `None` once we are ending and nothing may be started any more.
 static LIVE: Mutex<Option<BTreeSet<i32>>> = Mutex::new(Some(BTreeSet::new()));
@@ -84,6 +87,48 @@ fn resolve(program: &str, folder: &Path) -> PathBuf {
 }
 
 impl Child {
+    /// The next line it writes, without its newline. With no deadline it waits as long as the process lives.
+    pub(crate) fn line(&mut self, deadline: Option<Instant>) -> Result<&[u8], Silence> {
+        self.attend(deadline, Wire::await_line)?;
+        Ok(self.wire.take_line())
+    }
+
+    /// Sends what is to be sent, closes its stdin, and waits for the end of its stdout: all that it wrote.
+    pub(crate) fn rest(&mut self, deadline: Option<Instant>) -> Result<&[u8], Silence> {
+        for step in [Wire::finish_input, Wire::await_end] {
+            match self.attend(deadline, step) {
+                // It is over, and what it wrote is here, whoever else holds its stdout open.
+                Ok(()) | Err(Silence::Closed) => {}
+                Err(silence) => return Err(silence),
+            }
+        }
+        Ok(self.wire.fragment())
+    }
+
+    /// Waits for something on the wire, but no longer than the process lives: one that it started itself may
+    /// hold its pipes open for ever.
+    fn attend(
+        &mut self,
+        deadline: Option<Instant>,
+        mut step: impl FnMut(&mut Wire, Option<Instant>) -> Result<(), Silence>,
+    ) -> Result<(), Silence> {
+        loop {
+            let glance = Instant::now() + GLANCE;
+            let until = deadline.map_or(glance, |deadline| deadline.min(glance));
+            match step(&mut self.wire, Some(until)) {
+                Err(Silence::Late) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
+                done => return done,
+            }
+            if self.wait(Instant::now()).is_some() {
+                // What it wrote before it ended is in the pipe.
+                return step(&mut self.wire, Some(Instant::now())).map_err(|silence| match silence {
+                    Silence::Late => Silence::Closed,
+                    other => other,
+                });
+            }
+        }
+    }
+
     /// Its exit status, waited for until `deadline`.
     pub(crate) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
         // A process is over soon after its pipes close. Where it closed them and stays, or a child of its

@@ -93,14 +93,12 @@ impl Wire {
         Ok(())
     }
 
-    /// The next line, without its newline. With no deadline it waits for ever.
-    pub(crate) fn line(&mut self, deadline: Option<Instant>) -> Result<&[u8], Silence> {
+    /// Waits for a line, which [`Wire::take_line`] then has. With no deadline it waits for ever.
+    pub(crate) fn await_line(&mut self, deadline: Option<Instant>) -> Result<(), Silence> {
         loop {
             if let Some(length) = memchr(&self.inbox[self.searched..]) {
-                let (start, end) = (self.line, self.searched + length);
-                self.line = end + 1;
-                self.searched = end + 1;
-                return Ok(&self.inbox[start..end]);
+                self.searched += length;
+                return Ok(());
             }
             self.searched = self.inbox.len();
             if self.inbox.len() - self.line > LONGEST_LINE {
@@ -113,15 +111,23 @@ impl Wire {
         }
     }
 
-    /// Everything up to the end of its stdout.
-    pub(crate) fn rest(&mut self, deadline: Option<Instant>) -> Result<&[u8], Silence> {
+    /// The line that was awaited, without its newline.
+    pub(crate) fn take_line(&mut self) -> &[u8] {
+        let (start, end) = (self.line, self.searched);
+        self.line = end + 1;
+        self.searched = end + 1;
+        &self.inbox[start..end]
+    }
+
+    /// Waits for the end of its stdout. All that came is then the [`fragment`](Wire::fragment).
+    pub(crate) fn await_end(&mut self, deadline: Option<Instant>) -> Result<(), Silence> {
         while self.output.is_some() {
             if self.inbox.len() - self.line > LONGEST_LINE {
                 return Err(Silence::Endless);
             }
             self.pump(deadline)?;
         }
-        Ok(&self.inbox[self.line..])
+        Ok(())
     }
 
     /// What has come of a line that has not ended.

@@ -52,9 +52,7 @@ pub(super) fn abstract_eval(ask: &Ask, folders: &[PathBuf]) -> Result<(), Failur
 
 /// The answer of abstract_eval as JSON.
 pub(super) fn write_shapes(model: &Model, body: &Value, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let inputs = endpoint::body_inputs(body)?;
-    let shapes = model.signature().abstract_from_json(inputs);
-    let shapes = shapes.map_err(|violations| endpoint::Error::Caller(endpoint::under_inputs(violations)))?;
+    let shapes = endpoint::body_inputs(body, |inputs| model.signature().abstract_from_json(inputs))?;
     let progress = crate::exec::Progress::default();
     let outputs = endpoint::abstract_eval(&model.context(&progress), &shapes, model.shapes())?;
     codec::write_abstract(out, &outputs);
@@ -66,8 +64,7 @@ pub(super) fn answer_apply(
     body: &Value,
     progress: &crate::exec::Progress,
 ) -> Result<Answer, endpoint::Error> {
-    let inputs = model.signature().inputs_from_json(endpoint::body_inputs(body)?);
-    let inputs = inputs.map_err(|violations| endpoint::Error::Caller(endpoint::under_inputs(violations)))?;
+    let inputs = endpoint::body_inputs(body, |inputs| model.signature().inputs_from_json(inputs))?;
     Ok(Answer::Outputs(endpoint::apply(&model.context(progress), &inputs)?))
 }
 

@@ -342,11 +342,10 @@ fn limited(mut faults: Vec<Violation>) -> Vec<Violation> {
 fn refused(defects: &[Defect], base: &Base) -> Error {
     let fault = |coordinate: usize, message: String| {
         let path = base.wrt.spans()[base.wrt.locate(coordinate)].path.clone();
-        Violation {
-            path,
-            code: "value_error",
-            message: format!("Value error, {}: {message}", base.wrt.name(coordinate)),
-        }
+        let name = base.wrt.name(coordinate);
+        let element = name.strip_prefix(&path.to_string()).filter(|element| !element.is_empty());
+        let element = element.map(|element| format!("element {element}: ")).unwrap_or_default();
+        Violation { path, code: "value_error", message: format!("Value error, {element}{message}") }
     };
     let faults = defects.iter().map(|defect| match *defect {
         Defect::NoRoom { coordinate } => fault(

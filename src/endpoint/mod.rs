@@ -17,8 +17,8 @@ pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub use jacobian::{Block, Jacobian};
 pub use report::{Report, Steps};
+pub(crate) use request::body_inputs;
 pub use request::{Question, Request, Vectors};
-pub(crate) use request::{body_inputs, under_inputs};
 pub use settings::{Defaults, Settings};
 
 use crate::exec::{Pool, Progress};

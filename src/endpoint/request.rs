@@ -158,8 +158,8 @@ impl Request {
     }
 }
 
-/// The inputs of an `apply` or `abstract_eval` request.
-pub(crate) fn body_inputs(body: &Value) -> Result<&Value, Error> {
+/// The inputs of an `apply` or `abstract_eval` request, read by `read`.
+pub(crate) fn body_inputs<T>(body: &Value, read: impl FnOnce(&Value) -> Result<T, Violations>) -> Result<T, Error> {
     let mut faults = Faults::default();
     let Some(fields) = body.as_object() else {
         faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
@@ -168,14 +168,22 @@ pub(crate) fn body_inputs(body: &Value) -> Result<&Value, Error> {
     for name in fields.keys().filter(|name| *name != "inputs") {
         faults.add(&field(name), "extra_forbidden", "Extra inputs are not permitted (expected inputs)");
     }
-    if !fields.contains_key("inputs") {
-        faults.add(&field("inputs"), "missing", "Field required");
-    }
-    faults.finish(fields.get("inputs"))
+    let inputs = match fields.get("inputs").map(read) {
+        Some(Ok(inputs)) => Some(inputs),
+        Some(Err(violations)) => {
+            faults.0.extend(under_inputs(violations).0);
+            None
+        }
+        None => {
+            faults.add(&field("inputs"), "missing", "Field required");
+            None
+        }
+    };
+    faults.finish(inputs)
 }
 
 /// Puts violations of the inputs under `inputs`.
-pub(crate) fn under_inputs(violations: Violations) -> Violations {
+fn under_inputs(violations: Violations) -> Violations {
     let below = |violation: Violation| {
         let mut path = field("inputs");
         violation.path.segments().iter().for_each(|segment| path.push(segment.clone()));

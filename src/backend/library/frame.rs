@@ -198,7 +198,12 @@ impl Frame {
                 at += 1;
             }
             let leaf = &mut self.inputs.displaced[at];
-            write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, coordinate - leaf.offset, value);
+            let element = coordinate - leaf.offset;
+            if leaf.dtype == DType::Float64 {
+                leaf.words[element] = value.to_bits();
+            } else {
+                write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, element, value);
+            }
         }
     }
 

@@ -62,7 +62,11 @@ impl Guest<'_> {
         let request: Request<'_> = match serde_json::from_slice(line) {
             Ok(request) => request,
             Err(error) => {
-                protocol::write_error(reply, None, &RpcError { code: -32700, message: format!("no request: {error}") });
+                protocol::write_error(
+                    reply,
+                    None,
+                    &RpcError { code: protocol::PARSE_ERROR, message: format!("no request: {error}") },
+                );
                 return false;
             }
         };
@@ -75,17 +79,15 @@ impl Guest<'_> {
             }
             Err(error) => {
                 reply.clear();
-                let code = RpcError::from(error);
-                let over = code.code == -32001;
-                protocol::write_error(reply, Some(id), &code);
-                over
+                protocol::write_error(reply, Some(id), &error);
+                error.code == protocol::INSTANCE_DEAD
             }
         }
     }
 
-    fn dispatch(&mut self, request: &Request<'_>, out: &mut Vec<u8>, to: &mut impl Write) -> Result<(), Fault> {
+    fn dispatch(&mut self, request: &Request<'_>, out: &mut Vec<u8>, to: &mut impl Write) -> Result<(), RpcError> {
         match &*request.method {
-            "initialize" => self.introduce(out),
+            "initialize" => Ok(self.introduce(out)?),
             "ping" | "shutdown" => {
                 out.extend_from_slice(b"{}");
                 Ok(())
@@ -97,7 +99,7 @@ impl Guest<'_> {
                 codec::write_tree(out, &outputs, Encoding::Base64);
                 Ok(())
             }
-            "sweep" => self.sweep(request.params, out, to),
+            "sweep" => Ok(self.sweep(request.params, out, to)?),
             "jacobian" => {
                 let params = Params::parse(request.params)?;
                 let (wrt, of) = (params.paths("jac_inputs")?, params.paths("jac_outputs")?);
@@ -141,7 +143,7 @@ impl Guest<'_> {
                 codec::write_abstract(out, &self.instance()?.abstract_eval(&inputs)?);
                 Ok(())
             }
-            method => Err(ModelError::broken(format!("no method {method}"))),
+            method => Err(RpcError { code: protocol::METHOD_NOT_FOUND, message: format!("no method {method}") }),
         }
     }
 

@@ -36,9 +36,8 @@ impl Instance for Once {
         codec::write_tree(&mut self.text, inputs, Encoding::Plain);
         self.text.push(b'\n');
         child.wire.send(&self.text);
-        let said = child.wire.finish_input(deadline).and_then(|()| child.wire.rest(deadline).map(<[u8]>::to_vec));
-        let output = match said {
-            Ok(output) => output,
+        let output = match child.rest(deadline) {
+            Ok(output) => output.to_vec(),
             Err(Silence::Late) => {
                 let limit = humantime::format_duration(limit.unwrap_or_default());
                 let message = format!("it took longer than {limit} and was stopped");

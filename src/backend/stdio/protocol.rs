@@ -19,11 +19,11 @@ use crate::model::{ModelError, ModelErrorKind};
 pub(super) const VERSION: u32 = 1;
 
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
-const PARSE_ERROR: i64 = -32700;
+pub(super) const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
 const INVALID_PARAMS: i64 = -32602;
 const POINT_FAILED: i64 = -32000;
-const INSTANCE_DEAD: i64 = -32001;
+pub(super) const INSTANCE_DEAD: i64 = -32001;
 
 /// What a guest says of itself.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

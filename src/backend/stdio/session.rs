@@ -148,7 +148,7 @@ impl Session {
         }
         self.pending.pop_front();
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let line = match self.child.wire.line(deadline) {
+        let line = match self.child.line(deadline) {
             Ok(line) => line,
             Err(silence) => return Err(self.silence(silence, limit)),
         };
@@ -170,7 +170,7 @@ impl Session {
         let Some(id) = self.pending.pop_front() else { unreachable!("an answer is awaited only after a request") };
         let mut deadline = limit.map(|limit| Instant::now() + limit + slack);
         loop {
-            let line = match self.child.wire.line(deadline) {
+            let line = match self.child.line(deadline) {
                 Ok(line) => line,
                 Err(silence) => return Err(self.silence(silence, limit)),
             };

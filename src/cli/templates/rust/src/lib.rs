@@ -14,7 +14,7 @@ impl Plugin for Springs {
     }
 
     fn apply(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs<'_>) -> Result<(), Fault> {
-        let (x, k) = (inputs.slice::<f64>("x")?, inputs.scalar("k")?);
+        let (x, k): (&[f64], f64) = (inputs.slice("x")?, inputs.scalar("k")?);
         outputs.scalar("energy", 0.5 * k * x.iter().map(|x| x * x).sum::<f64>())?;
         let force = outputs.slice_mut::<f64>("force", &[x.len()])?;
         for (force, x) in force.iter_mut().zip(x) {
