@@ -2,6 +2,7 @@
 //!
 //! `cargo bench` prints the table; `cargo bench -- forward` (small, workers, ...) a part of it. Each figure is the best of many repetitions: what is slower was
 //! disturbed by something else. Times are never asserted on; the last column says what is aimed at.
+#![allow(clippy::print_stdout, unsafe_code)]
 
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -106,20 +107,19 @@ fn compile(folder: &Path, source: &str, flags: &[&str], target: &str) -> PathBuf
 }
 
 type Residual = unsafe extern "C" fn(i64, *const f64, *mut f64);
+type Busy = unsafe extern "C" fn(i64, *const f64, i64, *mut f64, i64);
 
-fn bare(library: &Path) -> Residual {
-    #[allow(unsafe_code)]
-    // SAFETY: benches/models/residual.c has this function, with this signature.
-    unsafe {
-        let library = libloading::Library::new(library).expect("the library just compiled");
-        let function = *library.get::<Residual>(b"residual").expect("its function");
-        std::mem::forget(library);
-        function
-    }
+/// A function of benches/models/residual.c. `F` must be its type.
+fn symbol<F: Copy>(library: &Path, name: &str) -> F {
+    // SAFETY: the library was compiled from a source of ours, whose initialisers do nothing.
+    let library = unsafe { libloading::Library::new(library) }.expect("the library just compiled");
+    // SAFETY: every caller names the type that the source gives the function.
+    let function = *unsafe { library.get::<F>(name.as_bytes()) }.expect("its function");
+    std::mem::forget(library);
+    function
 }
 
 fn call(function: Residual, x: &[f64], y: &mut [f64]) {
-    #[allow(unsafe_code)]
     // SAFETY: x and y have the length given.
     unsafe {
         function(x.len() as i64, x.as_ptr(), y.as_mut_ptr());
@@ -152,7 +152,7 @@ fn reference(function: Residual, x: &mut [f64], base: &mut [f64], y: &mut [f64],
 
 fn forward(library: &Path) {
     let n = 1000;
-    let function = bare(library);
+    let function = symbol::<Residual>(library, "residual");
     let model = Model::open(library).expect("the model");
     let inputs = inputs(n);
     let (mut x, mut base, mut y) = (point(n), vec![0.0; n], vec![0.0; n]);
@@ -186,7 +186,7 @@ fn forward(library: &Path) {
 
 fn small(library: &Path) {
     let n = 100;
-    let function = bare(library);
+    let function = symbol::<Residual>(library, "residual");
     let model = Model::open(library).expect("the model");
     let inputs = inputs(n);
     let (x, mut y) = (point(n), vec![0.0; n]);
@@ -203,31 +203,24 @@ fn small(library: &Path) {
         },
     );
     let (per_evaluation, per_call) = (forward / (n as u32 + 1), bare_calls / (n as u32 + 1));
-    row("one evaluation of it, n = m = 100, over the bare call", per_evaluation, per_call, "<= bare + 30 ns");
-    let central = best(5000, || {
-        let query = model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(1);
-        black_box(query.run().expect("a Jacobian"));
+    row("one evaluation of it, n = m = 100, over the bare call", per_evaluation, per_call, "");
+    // A JVP is a request with two evaluations: what is left is evaluations, and the columns of J.
+    let tangent = Array::from(vec![1.0; n]);
+    let two = best(5000, || {
+        let query = model.jvp(&inputs, [("x", tangent.clone())]).algorithm(AlgorithmName::Forward).workers(1);
+        black_box(query.run().expect("a product"));
     });
-    let marginal = central.saturating_sub(forward) / (n as u32 - 1);
-    row("the same, one evaluation more (central - forward)", marginal, per_call, "");
+    let marginal = forward.saturating_sub(two) / (n as u32 - 1);
+    row("the same without the request around it", marginal, per_call, "<= bare + 30 ns");
 }
 
 /// Rounds of the busy model with which an evaluation takes about `time`.
 fn calibrate(library: &Path, n: usize, m: i64, time: Duration) -> i64 {
-    type Busy = unsafe extern "C" fn(i64, *const f64, i64, *mut f64, i64);
-    #[allow(unsafe_code)]
-    // SAFETY: benches/models/residual.c has this function, with this signature.
-    let function = unsafe {
-        let library = libloading::Library::new(library).expect("the library just compiled");
-        let function = *library.get::<Busy>(b"busy").expect("its function");
-        std::mem::forget(library);
-        function
-    };
+    let function = symbol::<Busy>(library, "busy");
     let (x, mut y) = (point(n), vec![0.0; m as usize]);
     let mut rounds = 1000i64;
     for _ in 0..4 {
         let took = best(100, || {
-            #[allow(unsafe_code)]
             // SAFETY: x and y have the lengths given.
             unsafe {
                 function(n as i64, x.as_ptr(), m, y.as_mut_ptr(), rounds);

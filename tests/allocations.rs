@@ -1,5 +1,5 @@
 //! An evaluation allocates nothing once a sweep is under way: counted by an allocator that counts.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,4 +1,5 @@
 //! The command line as people meet it: what it prints, where, and with which exit code.
+#![allow(clippy::print_stderr, clippy::unwrap_used)] // what is skipped is said aloud
 
 use std::io::Write;
 use std::path::Path;

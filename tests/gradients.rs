@@ -1,4 +1,5 @@
 //! Gradients of the shipped plugins: against closed forms, against one another, and as snapshots.
+#![allow(clippy::print_stderr, clippy::unwrap_used)] // what is skipped is said aloud
 
 use std::path::PathBuf;
 use std::process::Command;

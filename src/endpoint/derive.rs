@@ -13,7 +13,7 @@ use crate::exec::{self, Cause, Failure, Workers};
 use crate::manifest::{AlgorithmName, Eps};
 use crate::model::{Base, ModelError, ModelErrorKind};
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
-use crate::tree::{Array, Layout, Path, Pattern, Tree};
+use crate::tree::{Array, DType, Layout, Path, Pattern, Tree};
 
 /// The Jacobian of the outputs asked for with respect to the inputs asked for.
 pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
@@ -86,7 +86,14 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
         match crate::schema::broadcast(array, &span.shape) {
             Some(array) => {
                 let slots = &mut ravelled[span.offset..span.offset + span.len];
-                array.read(slots);
+                let wide = if span.dtype.is_complex() { DType::Complex128 } else { DType::Float64 };
+                match crate::codec::cast(array, wide) {
+                    Ok(array) => array.read(slots),
+                    Err(error) => {
+                        fault(path, format!("the cotangent of {path}: {error}"));
+                        continue;
+                    }
+                }
                 if span.dtype.is_complex() {
                     slots.iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
                 }
@@ -418,6 +425,6 @@ fn short(step: f64) -> String {
 
 /// Arrays by path, for callers that have none yet.
 pub(super) fn wide(array: &Array) -> Array {
-    let dtype = if array.dtype().is_complex() { crate::tree::DType::Complex128 } else { crate::tree::DType::Float64 };
+    let dtype = if array.dtype().is_complex() { DType::Complex128 } else { DType::Float64 };
     Array::from_coordinates(dtype, array.shape(), &array.to_vec())
 }

@@ -13,6 +13,7 @@ use super::request::{Request, Vectors};
 use super::settings::Settings;
 use super::{Context, Error, Jacobian};
 use crate::model::{Instance, ModelError, Natives};
+use crate::schema::{Dim, Leaf};
 use crate::tree::{Array, DType, Layout, Path};
 
 /// One question to a model that has derivatives of its own.
@@ -61,6 +62,9 @@ pub(super) fn jvp(
             let tangents: Vectors =
                 asked.request.vectors.iter().map(|(path, array)| (path.clone(), wide(array))).collect();
             let arrays = asked.call(|request| instance.jvp(&request.inputs, &tangents, &of))?;
+            for (path, array) in of.iter().zip(&arrays) {
+                asked.expect_declared(path, array.shape())?;
+            }
             let layout = asked.layout(&of, &arrays);
             return Ok(Some((asked.narrowed(&layout, &arrays)?, asked.report("native"))));
         }
@@ -257,7 +261,9 @@ impl Asked<'_, '_> {
             }
             let dtype =
                 self.context.pool.model().signature().outputs.leaf(path).map_or(DType::Float64, |leaf| leaf.dtype);
-            layout.push(path.clone(), dtype, shape.unwrap_or_default());
+            let shape = shape.unwrap_or_default();
+            self.expect_declared(path, shape)?;
+            layout.push(path.clone(), dtype, shape);
         }
         Ok((layout, blocks))
     }
@@ -350,6 +356,25 @@ impl Asked<'_, '_> {
         }
         let error =
             ModelError::failed(format!("its own derivative at {path} has shape {found:?}, expected {expected:?}"));
+        Err(Error::at(self.context.pool, Place::Base, error))
+    }
+
+    /// The shape of an output that a derivative is of, as far as the schemas tell it.
+    fn expect_declared(&self, path: &Path, found: &[usize]) -> Result<(), Error> {
+        let signature = self.context.pool.model().signature();
+        let Some(dims) = signature.outputs.leaf(path).and_then(|leaf| leaf.shape.as_deref()) else { return Ok(()) };
+        let known = signature.output_shapes(&self.request.inputs.map(&mut |array| array.to_abstract()));
+        if let Some(output) = known.as_ref().and_then(|outputs| outputs.leaf(path)) {
+            return self.expect_shape(path, found, &output.shape);
+        }
+        let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size);
+        if dims.len() == found.len() && dims.iter().zip(found).all(fits) {
+            return Ok(());
+        }
+        let expected = signature.outputs.leaf(path).map(Leaf::shape_text).unwrap_or_default();
+        let error = ModelError::failed(format!(
+            "its own derivative at {path} is that of an output of shape {found:?}, expected {expected}"
+        ));
         Err(Error::at(self.context.pool, Place::Base, error))
     }
 

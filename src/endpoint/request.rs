@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Error;
 use crate::codec;
 use crate::schema::{Dim, Leaf, Side, Signature, Violation, Violations, broadcast};
-use crate::tree::{Array, Path, Pattern, Segment, Tree};
+use crate::tree::{Array, DType, Path, Pattern, Segment, Tree};
 
 /// Which derivative is asked for. Decides the names of a request's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -436,6 +436,21 @@ fn fit_vectors(
             faults.add(&at, "finite_number", format!("Value error, the {kind} of '{key}' is not finite"));
             continue;
         }
+        let dtype = match question {
+            Question::Jvp => inputs.leaf(&path).map(Array::dtype),
+            _ => signature.outputs.leaf(&path).map(|leaf| leaf.dtype),
+        };
+        let array = match dtype.filter(|dtype| dtype.is_complex() != array.dtype().is_complex()) {
+            None => Ok(array),
+            Some(dtype) => codec::cast(array, if dtype.is_complex() { DType::Complex128 } else { DType::Float64 }),
+        };
+        let array = match array {
+            Ok(array) => array,
+            Err(error) => {
+                faults.add(&at, "value_error", format!("Value error, the {kind} vector '{key}': {error}"));
+                continue;
+            }
+        };
         let fitted = match question {
             Question::Jvp => inputs.leaf(&path).and_then(|input| broadcast(&array, input.shape())),
             _ => signature

@@ -1,0 +1,14 @@
+//! Everything that is tested from outside: the library's front door, the program, the plugins, the laws.
+//!
+//! One binary, so that it is linked once. What is needed beside Rust: `cc`, and `python3` for the models
+//! written in it; where python3 is not there its tests are skipped, loudly.
+#![cfg(feature = "cli")]
+#![allow(clippy::nonminimal_bool, clippy::print_stderr, clippy::unwrap_used)]
+
+mod cli;
+mod conformance;
+mod laws;
+mod misbehave;
+mod probe;
+mod program;
+mod rust_api;
