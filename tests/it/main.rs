@@ -11,4 +11,3 @@ mod laws;
 mod misbehave;
 mod probe;
 mod program;
-mod rust_api;
