@@ -92,13 +92,7 @@ fn mistakes_at_the_prompt_say_what_to_do() {
     ");
     insta::assert_snapshot!(failure(&["jacobian", "rosenbrock", POINT, "--eps", "-1"]), @"
     exit 2
-    error: unexpected argument '-1' found
-
-      tip: to pass '-1' as a value, use '-- -1'
-
-    Usage: secant jacobian [OPTIONS] <MODEL> <PAYLOAD>
-
-    For more information, try '--help'.
+    error: --eps -1: expected a positive number, or PATH=NUMBER
     ");
     insta::assert_snapshot!(failure(&["jacobian", "rosenbrock", POINT, "--eps", "q=1e-3"]), @"
     exit 2

@@ -100,7 +100,7 @@ pub(crate) struct Ask {
     #[arg(long, value_enum)]
     pub(crate) algorithm: Option<AlgorithmName>,
     /// The step, as a number, or as PATH=NUMBER any number of times [default: scaled to each element]
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     pub(crate) eps: Vec<String>,
     /// Random directions of the stochastic algorithm
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -80,7 +80,14 @@ pub(super) fn run(model: &Model, update: bool) -> Result<(), Failure> {
             }
             Err(Difference::Outputs(lines) | Difference::Other(lines)) => {
                 failed += 1;
-                format!("FAILED  {name}\n{}", lines.iter().map(|line| format!("        {line}\n")).collect::<String>())
+                format!(
+                    "FAILED  {name}\n{}",
+                    lines
+                        .iter()
+                        .flat_map(|text| text.lines())
+                        .map(|line| format!("        {line}\n"))
+                        .collect::<String>()
+                )
             }
             Err(Difference::Fatal(failure)) => return Err(failure),
         };

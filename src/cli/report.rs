@@ -94,8 +94,10 @@ pub(super) fn failure(failure: &Failure) {
         Failure::Cases => {}
         Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => {
             // Clients of the HTTP protocol expect this prefix; people need no telling.
-            let text = text.trim_start_matches('\n').replace("Value error, ", "");
-            eprintln!("error: {}", text.replace('\n', "\n       "));
+            let text = text.replace("Value error, ", "");
+            for (i, line) in text.trim().lines().enumerate() {
+                eprintln!("{}", format!("{}{line}", if i == 0 { "error: " } else { "       " }).trim_end());
+            }
         }
     }
 }
@@ -137,11 +139,8 @@ pub(super) fn derivative(report: &Report) {
         .steps
         .iter()
         .map(|steps| {
-            let range = if steps.least == steps.most {
-                format!("{:.3e}", steps.least)
-            } else {
-                format!("{:.3e} to {:.3e}", steps.least, steps.most)
-            };
+            let (least, most) = (format!("{:.3e}", steps.least), format!("{:.3e}", steps.most));
+            let range = if least == most { least } else { format!("{least} to {most}") };
             vec![format!("step of {}", steps.path), range]
         })
         .collect();

@@ -11,3 +11,4 @@ mod laws;
 mod misbehave;
 mod probe;
 mod program;
+mod rust_api;
