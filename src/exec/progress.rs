@@ -11,7 +11,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Evaluations finished.
+    /// Evaluations finished; fast ones are counted some at a time.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }

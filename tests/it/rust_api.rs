@@ -141,7 +141,8 @@ fn progress_is_seen_and_a_request_can_be_cancelled() {
         scope.spawn(move || {
             watched.recv().unwrap();
             // In the middle of the fifth.
-            assert_eq!((progress.done(), progress.total()), (4, 200));
+            assert!((1..=4).contains(&progress.done()), "fast ones may be counted some at a time");
+            assert_eq!(progress.total(), 200);
             progress.cancel();
             to_model.send(()).unwrap();
         });
