@@ -34,7 +34,7 @@ pub struct OpenOptions {
     pub workers: Option<usize>,
     /// The longest an evaluation may take.
     pub timeout: Option<Duration>,
-    /// Where a library runs, whatever its manifest says.
+    /// Where a library runs, whatever its manifest says. In this process no time limit can be kept.
     pub isolation: Option<Isolation>,
     /// The `secant` program that workers run; found by itself when not given.
     pub worker: Option<PathBuf>,

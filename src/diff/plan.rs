@@ -172,7 +172,7 @@ impl Plan {
         }
     }
 
-    /// The widest step taken along a coordinate; `None` where no line runs along it alone.
+    /// How far a coordinate moves at most: to the first point on its line, or along the tangent, or at random.
     pub fn step(&self, coordinate: usize) -> f64 {
         match &self.directions {
             Directions::Axes(values) => (values[coordinate][0] - self.axes[coordinate].x).abs(),

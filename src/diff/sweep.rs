@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::Displacement;
-use super::direction::BLOCK;
 use super::fold;
 use super::plan::{Directions, Plan};
 use super::stencil::Rule;
@@ -151,7 +150,6 @@ impl Sweep {
                         });
                     }
                 }
-                debug_assert!(BLOCK.is_multiple_of(64));
                 derivative
             }
         }

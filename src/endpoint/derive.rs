@@ -1,6 +1,6 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::Place;
 use super::jacobian::{Values, not_holomorphic};
@@ -20,7 +20,7 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
     if let Some(native) = native::jacobian(context, request, settings)? {
         return Ok(native);
     }
-    let (of, wrt, columns, report) = differences(context, request, settings, |_| Problem::Jacobian, None)?;
+    let (of, wrt, columns, report) = differences(context, request, settings, Problem::Jacobian, None)?;
     if let Some((output, input)) = not_holomorphic(&columns, &of, &wrt) {
         return Err(Error::caller(
             output.clone(),
@@ -40,7 +40,7 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         return Ok(native);
     }
     let tangent: Vec<f64> = request.vectors.iter().flat_map(|(_, array)| array.to_vec()).collect();
-    let (of, _, values, report) = differences(context, request, settings, |_| Problem::Jvp(&tangent), None)?;
+    let (of, _, values, report) = differences(context, request, settings, Problem::Jvp(&tangent), None)?;
     Ok((narrow(&of, &values, context)?, report))
 }
 
@@ -49,8 +49,7 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
     if let Some(native) = native::vjp(context, request, settings)? {
         return Ok(native);
     }
-    let (_, wrt, mut values, report) =
-        differences(context, request, settings, |_| Problem::Vjp, Some(&request.vectors))?;
+    let (_, wrt, mut values, report) = differences(context, request, settings, Problem::Vjp, Some(&request.vectors))?;
     // The gradient by a complex input is ∂/∂x − i ∂/∂y, so that it pairs with displacements without conjugation.
     for span in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
         values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
@@ -83,7 +82,8 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
             fault(path, format!("there is a cotangent for {path}, but the model's outputs have none at these inputs"));
             continue;
         };
-        match crate::schema::broadcast(array, &span.shape) {
+        // A length that the schema leaves open is never repeated: a shorter cotangent is a mistake.
+        match (*array.shape() == *span.shape).then(|| array.clone()) {
             Some(array) => {
                 let slots = &mut ravelled[span.offset..span.offset + span.len];
                 let wide = if span.dtype.is_complex() { DType::Complex128 } else { DType::Float64 };
@@ -111,11 +111,11 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
 }
 
 /// Plans, scouts, sweeps and folds.
-fn differences<'p>(
+fn differences(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
-    problem: impl FnOnce(usize) -> Problem<'p>,
+    problem: Problem<'_>,
     cotangents: Option<&Vectors>,
 ) -> Result<(Layout, Layout, Vec<f64>, Report), Error> {
     let started = Instant::now();
@@ -125,7 +125,7 @@ fn differences<'p>(
     let (algorithm, seed) = algorithm(context, request, settings, wrt.len())?;
     let base = Base::new(request.inputs.clone(), wrt, Layout::default());
     let axes = axes(context, request, settings, &base, algorithm)?;
-    let plan = Plan::new(axes, problem(base.wrt.len()), algorithm).map_err(|defects| refused(&defects, &base))?;
+    let plan = Plan::new(axes, problem, algorithm).map_err(|defects| refused(&defects, &base))?;
     if plan.samples().is_some() && cotangents.is_none() {
         refuse_noisy_complex(context, request, &base.wrt)?;
     }
@@ -170,18 +170,19 @@ fn differences<'p>(
         .map_err(|failure| failed(failure, machine.plan(), &base, context))?;
 
     let plan = machine.plan();
-    let report = Report {
+    let mut report = Report {
         algorithm: name(algorithm, plan).to_owned(),
         evaluations: plan.evaluations(),
-        elapsed: started.elapsed(),
+        elapsed: Duration::ZERO,
         workers,
         steps: steps(plan, &base.wrt),
         samples: plan.samples(),
         seed: plan.samples().and(seed),
     };
     let values = machine.finish();
+    report.elapsed = started.elapsed();
     let Base { of, wrt, .. } = base;
-    Ok((of, wrt, values, Report { elapsed: started.elapsed(), ..report }))
+    Ok((of, wrt, values, report))
 }
 
 fn name(algorithm: Algorithm, plan: &Plan) -> &'static str {
@@ -423,7 +424,7 @@ fn short(step: f64) -> String {
     format!("{rounded:e}")
 }
 
-/// Arrays by path, for callers that have none yet.
+/// The array as float64, or complex128 if it is complex.
 pub(super) fn wide(array: &Array) -> Array {
     let dtype = if array.dtype().is_complex() { DType::Complex128 } else { DType::Float64 };
     Array::from_coordinates(dtype, array.shape(), &array.to_vec())

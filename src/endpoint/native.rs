@@ -114,7 +114,7 @@ pub(super) fn vjp(
             let mut sum = vec![Complex::new(0.0, 0.0); span.len / span.dtype.coordinates()];
             for (i, (path, cotangent)) in asked.request.vectors.iter().enumerate() {
                 let output = &of.spans()[i];
-                let cotangent = crate::schema::broadcast(cotangent, &output.shape).ok_or_else(|| {
+                let cotangent = (*cotangent.shape() == *output.shape).then_some(cotangent).ok_or_else(|| {
                     let message = format!(
                         "Value error, the cotangent of {path} has shape {:?}, the output has {:?}",
                         cotangent.shape(),
@@ -123,7 +123,7 @@ pub(super) fn vjp(
                     Error::caller(path.clone(), "value_error", message)
                 })?;
                 let block = complex(&blocks[i * wrt.spans().len() + j]);
-                for (weight, row) in complex(&cotangent).iter().zip(block.chunks(sum.len().max(1))) {
+                for (weight, row) in complex(cotangent).iter().zip(block.chunks(sum.len().max(1))) {
                     sum.iter_mut().zip(row).for_each(|(slot, entry)| *slot += weight * entry);
                 }
             }
@@ -214,7 +214,7 @@ impl Asked<'_, '_> {
         };
         let fit = |(path, array): &(Path, Array)| {
             let shape = outputs.leaf(path).map(|leaf| &*leaf.shape);
-            let fitted = shape.and_then(|shape| crate::schema::broadcast(array, shape)).ok_or_else(|| {
+            shape.filter(|shape| *array.shape() == **shape).ok_or_else(|| {
                 let found = array.shape();
                 let message = match shape {
                     Some(shape) => {
@@ -224,7 +224,7 @@ impl Asked<'_, '_> {
                 };
                 Error::caller(path.clone(), "value_error", message)
             })?;
-            Ok((path.clone(), wide(&fitted)))
+            Ok((path.clone(), wide(array)))
         };
         self.request.vectors.iter().map(fit).collect()
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Error;
 use crate::codec;
-use crate::schema::{Dim, Leaf, Side, Signature, Violation, Violations, broadcast};
+use crate::schema::{Dim, Leaf, Side, Signature, Violation, Violations, broadcast, repeat_fixed};
 use crate::tree::{Array, DType, Path, Pattern, Segment, Tree};
 
 /// Which derivative is asked for. Decides the names of a request's fields.
@@ -456,7 +456,7 @@ fn fit_vectors(
             _ => signature
                 .outputs
                 .leaf(&path)
-                .and_then(|leaf| matches_schema(leaf, array.shape()).then(|| array.clone())),
+                .and_then(|leaf| matches_schema(leaf, array.shape()).then(|| repeat_fixed(array.clone(), leaf))),
         };
         match fitted {
             Some(array) => vectors.push((path, array)),

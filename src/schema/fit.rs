@@ -31,7 +31,7 @@ pub(super) fn check_shape(shape: &[usize], leaf: &Leaf, repeat: bool) -> Result<
 }
 
 /// The array with lengths of 1 repeated to the leaf's fixed ones. Its shape is one the leaf allows.
-pub(super) fn broadcast(array: Array, leaf: &Leaf) -> Array {
+pub(crate) fn broadcast(array: Array, leaf: &Leaf) -> Array {
     let Some(dims) = &leaf.shape else { return array };
     let shape: Vec<usize> = array
         .shape()

@@ -21,7 +21,7 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fit::repeated as broadcast;
+pub(crate) use fit::{broadcast as repeat_fixed, repeated as broadcast};
 pub use leaf::{Dim, Leaf};
 pub use node::Node;
 pub use problem::{SchemaError, SchemaErrors, Side};

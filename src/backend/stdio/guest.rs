@@ -54,8 +54,6 @@ enum Sweep {
     Known(Base),
 }
 
-type Fault = ModelError;
-
 impl Guest<'_> {
     /// Writes the reply to one line. Whether the conversation is over.
     fn answer(&mut self, line: &[u8], reply: &mut Vec<u8>, to: &mut impl Write) -> bool {
@@ -147,7 +145,7 @@ impl Guest<'_> {
         }
     }
 
-    fn instance(&mut self) -> Result<&mut (dyn Instance + 'static), Fault> {
+    fn instance(&mut self) -> Result<&mut (dyn Instance + 'static), ModelError> {
         if self.instance.is_none() {
             self.instance = Some(self.model.open()?);
         }
@@ -157,7 +155,7 @@ impl Guest<'_> {
         }
     }
 
-    fn introduce(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn introduce(&mut self, out: &mut Vec<u8>) -> Result<(), ModelError> {
         let description = self.model.description().clone();
         let natives = self.instance()?.natives();
         let methods = [
@@ -183,7 +181,7 @@ impl Guest<'_> {
         Ok(())
     }
 
-    fn sweep(&mut self, params: Option<&RawValue>, out: &mut Vec<u8>, to: &mut impl Write) -> Result<(), Fault> {
+    fn sweep(&mut self, params: Option<&RawValue>, out: &mut Vec<u8>, to: &mut impl Write) -> Result<(), ModelError> {
         let text = params.map_or("{}", RawValue::get);
         let params: SweepParams<'_> =
             serde_json::from_str(text).map_err(|error| ModelError::refused(format!("params of sweep: {error}")))?;
@@ -237,7 +235,7 @@ impl Guest<'_> {
     }
 
     /// Takes over a new base, if the params bring one.
-    fn rebase(&mut self, params: &SweepParams<'_>) -> Result<(), Fault> {
+    fn rebase(&mut self, params: &SweepParams<'_>) -> Result<(), ModelError> {
         let Some(inputs) = params.inputs else { return Ok(()) };
         let value =
             codec::parse_json(inputs.get().as_bytes()).map_err(|error| ModelError::refused(error.to_string()))?;
@@ -324,7 +322,7 @@ fn write_arrays<'a>(out: &mut Vec<u8>, arrays: impl Iterator<Item = (&'a Path, &
     out.push(b'}');
 }
 
-fn parse_paths(texts: &[String]) -> Result<Vec<Path>, Fault> {
+fn parse_paths(texts: &[String]) -> Result<Vec<Path>, ModelError> {
     texts.iter().map(|text| text.parse().map_err(|error| ModelError::refused(format!("{error}")))).collect()
 }
 
@@ -332,18 +330,18 @@ fn parse_paths(texts: &[String]) -> Result<Vec<Path>, Fault> {
 struct Params(Value);
 
 impl Params {
-    fn parse(params: Option<&RawValue>) -> Result<Params, Fault> {
+    fn parse(params: Option<&RawValue>) -> Result<Params, ModelError> {
         let text = params.map_or("{}", RawValue::get);
         codec::parse_json(text.as_bytes()).map(Params).map_err(|error| ModelError::refused(error.to_string()))
     }
 
-    fn inputs(&self, model: &dyn Model) -> Result<Tree, Fault> {
+    fn inputs(&self, model: &dyn Model) -> Result<Tree, ModelError> {
         let inputs = self.0.get("inputs").unwrap_or(&Value::Null);
         let inputs = model.signature().inputs_from_json(inputs);
         inputs.map_err(|violations| ModelError::refused(violations.to_string()))
     }
 
-    fn paths(&self, name: &str) -> Result<Vec<Path>, Fault> {
+    fn paths(&self, name: &str) -> Result<Vec<Path>, ModelError> {
         let texts = self.0.get(name).map(|list| serde_json::from_value::<Vec<String>>(list.clone()));
         match texts {
             Some(Ok(texts)) => parse_paths(&texts),
@@ -351,7 +349,7 @@ impl Params {
         }
     }
 
-    fn vectors(&self, paths: &str, vectors: &str) -> Result<Vec<(Path, Array)>, Fault> {
+    fn vectors(&self, paths: &str, vectors: &str) -> Result<Vec<(Path, Array)>, ModelError> {
         let read = |path: Path| {
             let entry = self.0.get(vectors).and_then(|all| all.get(path.to_string()));
             let entry = entry.ok_or_else(|| ModelError::refused(format!("{vectors} has no {path}")))?;

@@ -250,9 +250,8 @@ impl Running {
                     }
                 }
             };
-            let ahead: usize = sizes.iter().sum();
-            let first = sizes.front().copied().unwrap_or(1);
-            if first > 1 && lost.kind.is_fatal() && ahead > 0 {
+            let several = sizes.front().is_some_and(|size| *size > 1);
+            if several && lost.kind.is_fatal() {
                 careful = true;
                 continue;
             }

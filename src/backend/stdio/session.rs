@@ -60,9 +60,9 @@ impl Session {
         self.ask("initialize", |out| protocol::write_json(out, &params));
         let limit = self.terms.start_timeout;
         let reply =
-            self.answer(Some(limit), Duration::ZERO, |result| serde_json::from_str::<Introduction>(result.get()));
+            self.reply(Some(limit), Duration::ZERO, |result| serde_json::from_str::<Introduction>(result.get()));
         match reply {
-            Ok(Ok(introduction)) => {
+            Ok(Ok(Ok(introduction))) => {
                 if let Some(version) = introduction.protocol
                     && version != protocol::VERSION
                 {
@@ -74,9 +74,10 @@ impl Session {
                 self.introduction = introduction;
                 Ok(())
             }
-            Ok(Err(error)) => Err(ModelError::broken(format!("its answer to initialize is no good: {error}"))),
-            // A program that knows no initialize has apply and plain lists; any error of its own means that.
-            Err(error) if !error.kind.is_fatal() || error.message.starts_with(UNKNOWN_METHOD) => Ok(()),
+            Ok(Ok(Err(error))) => Err(ModelError::broken(format!("its answer to initialize is no good: {error}"))),
+            // A program that answers with an error knows no initialize: it has apply and plain lists.
+            Ok(Err(error)) if error.code != protocol::INSTANCE_DEAD => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
             Err(mut error) => {
                 if error.kind == ModelErrorKind::TimedOut {
                     error.message = format!("it did not answer initialize within {limit:?} (run.start_timeout)");
@@ -167,6 +168,16 @@ impl Session {
         slack: Duration,
         read: impl FnOnce(&RawValue) -> T,
     ) -> Result<T, ModelError> {
+        self.reply(limit, slack, read)?.map_err(ModelError::from)
+    }
+
+    /// The same, the program's own error told apart from a wire that failed.
+    fn reply<T>(
+        &mut self,
+        limit: Option<Duration>,
+        slack: Duration,
+        read: impl FnOnce(&RawValue) -> T,
+    ) -> Result<Result<T, RpcError>, ModelError> {
         let Some(id) = self.pending.pop_front() else { unreachable!("an answer is awaited only after a request") };
         let mut deadline = limit.map(|limit| Instant::now() + limit + slack);
         loop {
@@ -193,11 +204,8 @@ impl Session {
                     if found.get() == id.to_string() || (found.get() == "null" && message.error.is_some()) =>
                 {
                     return match (message.result, message.error) {
-                        (_, Some(error)) if error.code == protocol::METHOD_NOT_FOUND => {
-                            Err(ModelError::broken(format!("{UNKNOWN_METHOD}: {}", error.message)))
-                        }
-                        (_, Some(error)) => Err(error.into()),
-                        (Some(result), None) => Ok(read(result)),
+                        (_, Some(error)) => Ok(Err(error)),
+                        (Some(result), None) => Ok(Ok(read(result))),
                         (None, None) => Err(unintelligible(line, "it has neither a result nor an error")),
                     };
                 }
@@ -244,8 +252,6 @@ impl Session {
         self.child.end();
     }
 }
-
-const UNKNOWN_METHOD: &str = "it does not know the method";
 
 /// Adds what the program last wrote to stderr.
 pub(super) fn with_last_words(message: String, wire: &mut Wire) -> String {
