@@ -225,8 +225,12 @@ impl Source<'_> {
             input: input.or_else(|| described.get("input_schema").cloned()),
             output: output.or_else(|| described.get("output_schema").cloned()),
         };
-        let several = self.run.workers.is_some_and(|workers| workers > 1) && self.options.isolation.is_none();
-        if isolated || (library.one_per_process() && several) {
+        // One process a worker where there may be several; without a `secant` to run there, one instance here.
+        let several = match self.run.workers {
+            Some(workers) => workers > 1,
+            None => self.options.worker.is_some() || worker_program().is_ok(),
+        };
+        if isolated || (library.one_per_process() && several && self.options.isolation.is_none()) {
             let (description, signature) = self.describe(words, "library, isolated")?;
             return self.worker(description, signature);
         }
@@ -247,6 +251,7 @@ impl Source<'_> {
             self.place.to_string_lossy().into_owned(),
         ];
         let terms = self.terms(argv, BTreeMap::new(), Protocol::Jsonrpc, &signature);
+        let terms = Terms { died_of_greeting: None, ..terms };
         Ok(Arc::new(Program::new(terms, description, signature, None)))
     }
 
@@ -301,6 +306,7 @@ impl Source<'_> {
             timeout: self.run.timeout,
             start_timeout: self.run.start_timeout.unwrap_or(START_TIMEOUT),
             outputs_error: false,
+            died_of_greeting: Some(Arc::default()),
         }
     }
 

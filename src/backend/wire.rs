@@ -130,6 +130,13 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether the other end has taken in all that was sent, as a program has that dies of it, and one that
+    /// died before has not.
+    pub(crate) fn is_read(&self) -> bool {
+        let unread = self.input.as_ref().map(rustix::io::ioctl_fionread);
+        self.sent == self.outbox.len() && unread == Some(Ok(0))
+    }
+
     /// What has come of a line that has not ended.
     pub(crate) fn fragment(&self) -> &[u8] {
         &self.inbox[self.line..]

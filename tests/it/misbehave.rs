@@ -275,6 +275,33 @@ fn what_cannot_be_started_is_the_operators() {
     }
 }
 
+/// The smallest of models takes every message for an `apply`, and dies of `initialize`.
+#[test]
+fn what_dies_of_being_greeted_is_not_greeted_again() {
+    let Some(python) = python() else { return };
+    let schema = |name: &str| format!("{}/plugins/misbehaving/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let program = |expression: &str| {
+        let script = scratch("smallest").join(format!("{}.py", expression.len()));
+        let text = format!(
+            "import json, sys\n\
+             for line in sys.stdin:\n    call = json.loads(line)\n    x = call['params']['inputs']['x']\n    \
+             print(json.dumps({{'jsonrpc': '2.0', 'id': call['id'], 'result': {{'y': {expression}}}}}), flush=True)\n"
+        );
+        std::fs::write(&script, text).unwrap();
+        let (input, output) = (schema("input"), schema("output"));
+        let command = format!("[{python:?}, {script:?}]");
+        format!("input = {input:?}\noutput = {output:?}\n[executable]\ncommand = {command}")
+    };
+    let answers = plugin("smallest", &program("[sum(a * a for a in x), x[0]]"));
+    let outcome = Run::new(["jacobian", answers.to_str().unwrap(), INPUTS, "--workers", "2"]).run();
+    let block = &outcome.expect(0).json()["y"]["x"]["data"]["buffer"];
+    assert_close(block, &[[2.0, 4.0, 6.0], [1.0, 0.0, 0.0]].concat());
+    let crashes = plugin("smallest_crash", &program("[x / 0, x[0]]"));
+    let outcome = Run::new(["apply", crashes.to_str().unwrap(), INPUTS]).run();
+    let words = ["exited with code 1, as it did when it was sent initialize", "unsupported operand"];
+    assert_failed(&outcome, "smallest_crash", 4, &words);
+}
+
 #[test]
 fn slow_is_not_wrong() {
     for kind in FENCED {

@@ -158,7 +158,7 @@ impl Form {
         }
         let options = match self {
             Form::Isolated => OpenOptions { isolation: Some(Isolation::Process), ..options() },
-            Form::Exclusive => OpenOptions { workers: Some(2), ..options() },
+            Form::Exclusive => options(),
             _ => options(),
         };
         let model = Model::open_with(self.folder()?, &options);

@@ -1,5 +1,6 @@
 //! Programs as models: instances that start a program when they need one, and another when it is gone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,16 @@ pub(crate) struct Terms {
     pub(crate) start_timeout: Duration,
     /// Whether the outputs have a field `error`, so that a line with one is no failure.
     pub(crate) outputs_error: bool,
+    /// Whether the program has died of `initialize`: it takes every message for an `apply`, and is greeted no
+    /// more. `None` for one that is known to understand it.
+    pub(crate) died_of_greeting: Option<Arc<AtomicBool>>,
+}
+
+impl Terms {
+    /// Whether it is known that the program dies of `initialize`.
+    pub(super) fn dies_of_greeting(&self) -> bool {
+        self.died_of_greeting.as_ref().is_some_and(|died| died.load(Ordering::Relaxed))
+    }
 }
 
 /// A program as a model.

@@ -3,6 +3,7 @@
 //! Not here: when to start another program (`host`).
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -36,19 +37,39 @@ pub(super) const HEARTBEAT: Duration = Duration::from_millis(100);
 impl Session {
     /// Starts the program and greets it.
     pub(super) fn start(terms: &Terms) -> Result<Session, ModelError> {
+        let mut session = Session::launch(terms)?;
+        if !session.is_greeted() {
+            return Ok(session);
+        }
+        match session.greet() {
+            Ok(()) => Ok(session),
+            // It read the greeting and died of it: the smallest of models, which take every message for an `apply`.
+            Err(error) => match &terms.died_of_greeting {
+                Some(died) if error.kind == ModelErrorKind::Crashed && session.child.wire.is_read() => {
+                    tracing::debug!("started again without initialize, of which it died: {error}");
+                    died.store(true, Ordering::Relaxed);
+                    Session::launch(terms)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn launch(terms: &Terms) -> Result<Session, ModelError> {
         let child = terms.launch.start().map_err(|reason| ModelError::new(ModelErrorKind::Crashed, reason))?;
-        let mut session = Session {
+        Ok(Session {
             child,
             terms: terms.clone(),
             introduction: Introduction::default(),
             pending: VecDeque::new(),
             next_id: 1,
             request: Vec::new(),
-        };
-        if terms.protocol == Protocol::Jsonrpc {
-            session.greet()?;
-        }
-        Ok(session)
+        })
+    }
+
+    /// Whether the program is sent other messages than `apply`.
+    fn is_greeted(&self) -> bool {
+        self.terms.protocol == Protocol::Jsonrpc && !self.terms.dies_of_greeting()
     }
 
     fn greet(&mut self) -> Result<(), ModelError> {
@@ -228,7 +249,13 @@ impl Session {
                     format!("it took longer than {} and was stopped", humantime::format_duration(limit)),
                 )
             }
-            Silence::Closed => (ModelErrorKind::Crashed, self.child.epitaph()),
+            Silence::Closed => {
+                let mut epitaph = self.child.epitaph();
+                if self.terms.dies_of_greeting() {
+                    epitaph += ", as it did when it was sent initialize";
+                }
+                (ModelErrorKind::Crashed, epitaph)
+            }
             Silence::Endless => {
                 let most = LONGEST_LINE >> 20;
                 (
@@ -246,7 +273,7 @@ impl Session {
 
     /// Lets the program end.
     pub(super) fn end(mut self) {
-        if self.terms.protocol == Protocol::Jsonrpc && self.pending.is_empty() {
+        if self.is_greeted() && self.pending.is_empty() {
             self.ask("shutdown", |out| out.extend_from_slice(b"{}"));
         }
         self.child.end();
