@@ -184,20 +184,16 @@ impl Model {
     /// The dtypes and shapes of the outputs that inputs of these dtypes and shapes lead to.
     pub fn abstract_eval(&self, inputs: &Tree<crate::tree::Abstract>) -> Result<Tree<crate::tree::Abstract>, Error> {
         let progress = Progress::default();
-        Ok(endpoint::abstract_eval(&self.context(&progress), inputs, &self.shapes)?)
+        Ok(endpoint::abstract_eval(&self.context(&progress), inputs)?)
     }
 
     pub(crate) fn context<'c>(&'c self, progress: &'c Progress) -> Context<'c> {
-        Context { pool: &self.pool, defaults: &self.defaults, progress }
+        Context { pool: &self.pool, defaults: &self.defaults, progress, shapes: &self.shapes }
     }
 
     /// Which derivatives the model has itself; none where it cannot be started.
     pub(crate) fn natives(&self) -> crate::model::Natives {
         self.pool.lend().map(|instance| instance.natives()).unwrap_or_default()
-    }
-
-    pub(crate) fn shapes(&self) -> &endpoint::ShapeCache {
-        &self.shapes
     }
 
     fn query<T>(&self, question: Question, inputs: &impl Inputs, vectors: Vectors, answer: Answer<T>) -> Query<'_, T> {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::api::Error;
-use crate::endpoint::{self, Place};
+use crate::endpoint::{self, Place, Question};
 use crate::model::ModelErrorKind;
 use args::{Arguments, Command};
 
@@ -98,10 +98,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List => describe::list(&folders),
         Command::Describe { model } => describe::describe(&settings::open(&model, &folders)?),
         Command::Apply(ask) => ask::apply(&ask, &folders, arguments.quiet),
-        Command::Jacobian(ask) => ask::jacobian(&ask, &folders, arguments.quiet),
-        Command::Jvp(ask) => ask::jvp(&ask, &folders, arguments.quiet),
-        Command::Vjp(ask) => ask::vjp(&ask, &folders, arguments.quiet),
-        Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders),
+        Command::Jacobian(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Jacobian),
+        Command::Jvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Jvp),
+        Command::Vjp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Vjp),
+        Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::New { name, kind } => new::run(&name, kind, &folders),
         Command::Worker { model } => worker::run(&model),

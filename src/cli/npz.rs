@@ -9,8 +9,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::Failure;
-use super::ask::Answer;
-use crate::endpoint::Block;
+use crate::endpoint::{Answer, Block};
 use crate::tree::DType;
 
 pub(super) fn archive(answer: &Answer) -> Result<Vec<u8>, Failure> {
@@ -20,6 +19,9 @@ pub(super) fn archive(answer: &Answer) -> Result<Vec<u8>, Failure> {
             for (path, array) in outputs.leaves() {
                 archive.add(&path.to_string(), array.dtype(), array.shape(), array.bytes())?;
             }
+        }
+        Answer::Shapes(_) => {
+            return Err(Failure::Caller("shapes are no arrays: --format npz is not for them".to_owned()));
         }
         Answer::Vectors(vectors) => {
             for (path, array) in vectors {

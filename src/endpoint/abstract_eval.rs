@@ -1,6 +1,5 @@
 //! Output shapes from input shapes: from the schema where that is enough, else from the model's own
-//! answer, else from one evaluation at a
-//! stand-in point of those shapes.
+//! answer, else from one evaluation at a stand-in point of those shapes.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -30,11 +29,7 @@ impl ShapeCache {
 }
 
 /// The dtypes and shapes of the outputs that inputs of these dtypes and shapes lead to.
-pub fn abstract_eval(
-    context: &Context<'_>,
-    inputs: &Tree<Abstract>,
-    cache: &ShapeCache,
-) -> Result<Tree<Abstract>, Error> {
+pub fn abstract_eval(context: &Context<'_>, inputs: &Tree<Abstract>) -> Result<Tree<Abstract>, Error> {
     let signature = context.pool.model().signature();
     if let Some(shapes) = signature.output_shapes(inputs) {
         return Ok(shapes);
@@ -45,14 +40,14 @@ pub fn abstract_eval(
         return instance.settle(shapes).map_err(|error| Error::at(context.pool, super::Place::Base, error));
     }
     drop(instance);
-    if let Some(shapes) = cache.get(inputs) {
+    if let Some(shapes) = context.shapes.get(inputs) {
         return Ok(shapes);
     }
     let stand_in = signature.stand_in(inputs).map_err(Error::Caller)?;
     match apply(context, &stand_in) {
         Ok(outputs) => {
             let shapes = outputs.map(&mut |array| array.to_abstract());
-            cache.put(inputs, &shapes);
+            context.shapes.put(inputs, &shapes);
             Ok(shapes)
         }
         Err(error) => {

@@ -4,6 +4,9 @@
 //! No threads (`exec`), no formulas (`diff`), no wire formats beyond reading a request's JSON.
 
 mod abstract_eval;
+mod answer;
+#[cfg(feature = "cli")]
+mod case;
 mod derive;
 mod error;
 mod jacobian;
@@ -11,15 +14,19 @@ mod native;
 mod report;
 mod request;
 mod settings;
+mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};
+pub(crate) use answer::{Answer, Endpoint, answer};
+#[cfg(feature = "cli")]
+pub(crate) use case::{Case, Difference};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub use jacobian::{Block, Jacobian};
 pub use report::{Report, Steps};
-pub(crate) use request::body_inputs;
-pub use request::{Question, Request, Vectors};
+pub use request::{Question, Request};
 pub use settings::{Defaults, Settings};
+pub use vectors::Vectors;
 
 use crate::exec::{Pool, Progress};
 use crate::tree::Tree;
@@ -32,6 +39,8 @@ pub struct Context<'c> {
     pub defaults: &'c Defaults,
     /// How far it has come.
     pub progress: &'c Progress,
+    /// Output shapes that were found before.
+    pub shapes: &'c ShapeCache,
 }
 
 /// One evaluation.

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Error;
-use crate::codec;
-use crate::schema::{Dim, Leaf, Side, Signature, Violation, Violations, broadcast, repeat_fixed};
-use crate::tree::{Array, DType, Path, Pattern, Segment, Tree};
+use super::vectors::{Fitting, Vectors};
+use crate::schema::{Side, Signature, Violation, Violations};
+use crate::tree::{Path, Pattern, Segment, Tree};
 
 /// Which derivative is asked for. Decides the names of a request's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,6 @@ impl Question {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted(pub Vec<Pattern>);
 
-/// Tangents or cotangents: arrays by path.
-pub type Vectors = Vec<(Path, Array)>;
-
 /// A derivative asked for, proven against the signature.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -55,10 +52,10 @@ pub struct Request {
 
 /// Collects everything that is wrong.
 #[derive(Default)]
-struct Faults(Vec<Violation>);
+pub(super) struct Faults(Vec<Violation>);
 
 impl Faults {
-    fn add(&mut self, path: &Path, code: &'static str, message: impl Into<String>) {
+    pub(super) fn add(&mut self, path: &Path, code: &'static str, message: impl Into<String>) {
         self.0.push(Violation { path: path.clone(), code, message: message.into() });
     }
 
@@ -70,7 +67,7 @@ impl Faults {
     }
 }
 
-fn field(name: &str) -> Path {
+pub(super) fn field(name: &str) -> Path {
     Path::root().join(Segment::Field(name.to_owned()))
 }
 
@@ -93,7 +90,7 @@ impl Request {
                 format!("Extra inputs are not permitted (expected {})", known.join(", ")),
             );
         }
-        let inputs = parse_inputs(signature, fields.get("inputs"), &mut faults);
+        let inputs = read_inputs(fields.get("inputs"), |inputs| signature.inputs_from_json(inputs), &mut faults);
         let mut list = |name: &str| path_list(fields.get(name), name, &mut faults);
         let (wrt, of) = (list(wrt_name), list(of_name));
         let vectors = match vector_name {
@@ -126,9 +123,10 @@ impl Request {
         };
         let wrt = resolve_inputs(signature, &inputs, wrt, wrt_name, &mut faults);
         let of = resolve_outputs(signature, of, of_name, &mut faults);
-        let mut read = Vec::new();
+        let mut read = Vectors::new();
         if let (Some(name), Some(given)) = (vector_name, vectors) {
-            read = read_vectors(signature, question, name, given, &inputs, &wrt, &of, &mut faults);
+            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of };
+            read = fitting.read(given, &mut faults);
         }
         faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
     }
@@ -149,17 +147,18 @@ impl Request {
         let of = of.or_else(|| if question == Question::Vjp { keys() } else { None });
         let wrt = resolve_inputs(signature, &inputs, wrt, wrt_name, &mut faults);
         let of = resolve_outputs(signature, of, of_name, &mut faults);
-        let mut read = Vec::new();
+        let mut read = Vectors::new();
         if let Some(name) = vector_name {
             let given = vectors.into_iter().map(|(path, array)| (path.to_string(), array));
-            read = fit_vectors(signature, question, name, given.collect(), &inputs, &wrt, &of, &mut faults);
+            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of };
+            read = fitting.fit(given.collect(), &mut faults);
         }
         faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
     }
 }
 
 /// The inputs of an `apply` or `abstract_eval` request, read by `read`.
-pub(crate) fn body_inputs<T>(body: &Value, read: impl FnOnce(&Value) -> Result<T, Violations>) -> Result<T, Error> {
+pub(super) fn body_inputs<T>(body: &Value, read: impl FnOnce(&Value) -> Result<T, Violations>) -> Result<T, Error> {
     let mut faults = Faults::default();
     let Some(fields) = body.as_object() else {
         faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
@@ -168,18 +167,20 @@ pub(crate) fn body_inputs<T>(body: &Value, read: impl FnOnce(&Value) -> Result<T
     for name in fields.keys().filter(|name| *name != "inputs") {
         faults.add(&field(name), "extra_forbidden", "Extra inputs are not permitted (expected inputs)");
     }
-    let inputs = match fields.get("inputs").map(read) {
-        Some(Ok(inputs)) => Some(inputs),
-        Some(Err(violations)) => {
-            faults.0.extend(under_inputs(violations).0);
-            None
-        }
-        None => {
-            faults.add(&field("inputs"), "missing", "Field required");
-            None
-        }
-    };
+    let inputs = read_inputs(fields.get("inputs"), read, &mut faults);
     faults.finish(inputs)
+}
+
+fn read_inputs<T>(
+    inputs: Option<&Value>,
+    read: impl FnOnce(&Value) -> Result<T, Violations>,
+    faults: &mut Faults,
+) -> Option<T> {
+    let Some(inputs) = inputs else {
+        faults.add(&field("inputs"), "missing", "Field required");
+        return None;
+    };
+    read(inputs).map_err(|violations| faults.0.extend(under_inputs(violations).0)).ok()
 }
 
 /// Puts violations of the inputs under `inputs`.
@@ -190,20 +191,6 @@ fn under_inputs(violations: Violations) -> Violations {
         Violation { path, ..violation }
     };
     Violations(violations.0.into_iter().map(below).collect())
-}
-
-fn parse_inputs(signature: &Signature, inputs: Option<&Value>, faults: &mut Faults) -> Option<Tree> {
-    let Some(inputs) = inputs else {
-        faults.add(&field("inputs"), "missing", "Field required");
-        return None;
-    };
-    match signature.inputs_from_json(inputs) {
-        Ok(inputs) => Some(inputs),
-        Err(violations) => {
-            faults.0.extend(under_inputs(violations).0);
-            None
-        }
-    }
 }
 
 fn path_list(list: Option<&Value>, name: &str, faults: &mut Faults) -> Option<Vec<Pattern>> {
@@ -356,138 +343,4 @@ impl Wanted {
     pub(super) fn paths(&self) -> Option<Vec<Path>> {
         self.0.iter().map(Pattern::as_path).collect()
     }
-}
-
-#[allow(clippy::too_many_arguments)]
-fn read_vectors(
-    signature: &Signature,
-    question: Question,
-    name: &str,
-    given: &serde_json::Map<String, Value>,
-    inputs: &Tree,
-    wrt: &[Path],
-    of: &Wanted,
-    faults: &mut Faults,
-) -> Vectors {
-    let mut arrays = Vec::new();
-    for (key, value) in given {
-        let at = field(name).join(Segment::Key(key.clone()));
-        let leaf = key.parse::<Path>().ok().and_then(|path| match question {
-            Question::Jvp => signature.inputs.leaf(&path),
-            _ => signature.outputs.leaf(&path),
-        });
-        let expected = leaf.map(|leaf| codec::Expected {
-            dtype: leaf.dtype,
-            rank: leaf.shape.as_ref().map(Vec::len),
-            null_is_nan: false,
-        });
-        // A key that is no leaf is told below, when keys are compared.
-        let Some(expected) = expected else {
-            arrays.push((key.clone(), Array::scalar(0.0)));
-            continue;
-        };
-        match codec::decode(value, expected) {
-            Ok(array) => arrays.push((key.clone(), array)),
-            Err(error) => faults.add(&at, error.code(), error.to_string()),
-        }
-    }
-    if arrays.len() < given.len() {
-        return Vec::new();
-    }
-    fit_vectors(signature, question, name, arrays, inputs, wrt, of, faults)
-}
-
-/// Holds vectors against the paths and shapes they belong to.
-#[allow(clippy::too_many_arguments)]
-fn fit_vectors(
-    signature: &Signature,
-    question: Question,
-    name: &str,
-    given: Vec<(String, Array)>,
-    inputs: &Tree,
-    wrt: &[Path],
-    of: &Wanted,
-    faults: &mut Faults,
-) -> Vectors {
-    let keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
-    let (list, kind, expected) = match question {
-        Question::Jvp => ("jvp_inputs", "tangent", wrt.iter().map(Path::to_string).collect::<Vec<_>>()),
-        _ => ("vjp_outputs", "cotangent", of.0.iter().map(Pattern::to_string).collect()),
-    };
-    // Output patterns stand for keys that are known only after an evaluation.
-    let open = question == Question::Vjp && of.paths().is_none();
-    let mut missing = expected.iter().filter(|path| !keys.contains(&path.as_str()));
-    let mut foreign = keys.iter().filter(|key| !expected.iter().any(|path| path == *key));
-    if !open && (missing.next().is_some() || foreign.next().is_some()) {
-        let message = format!(
-            "Value error, Expected {kind} vector with keys conforming to {list}: {{{}}}, got {{{}}}.",
-            expected.join(", "),
-            keys.join(", ")
-        );
-        faults.add(&field(name), "value_error", message);
-        return Vec::new();
-    }
-    let mut vectors = Vectors::new();
-    for (key, array) in given {
-        let at = field(name).join(Segment::Key(key.clone()));
-        let Ok(path) = key.parse::<Path>() else { continue };
-        let finite = array.to_vec().iter().all(|value| value.is_finite());
-        if !finite {
-            faults.add(&at, "finite_number", format!("Value error, the {kind} of '{key}' is not finite"));
-            continue;
-        }
-        let dtype = match question {
-            Question::Jvp => inputs.leaf(&path).map(Array::dtype),
-            _ => signature.outputs.leaf(&path).map(|leaf| leaf.dtype),
-        };
-        let array = match dtype.filter(|dtype| dtype.is_complex() != array.dtype().is_complex()) {
-            None => Ok(array),
-            Some(dtype) => codec::cast(array, if dtype.is_complex() { DType::Complex128 } else { DType::Float64 }),
-        };
-        let array = match array {
-            Ok(array) => array,
-            Err(error) => {
-                faults.add(&at, "value_error", format!("Value error, the {kind} vector '{key}': {error}"));
-                continue;
-            }
-        };
-        let fitted = match question {
-            Question::Jvp => inputs.leaf(&path).and_then(|input| broadcast(&array, input.shape())),
-            _ => signature
-                .outputs
-                .leaf(&path)
-                .and_then(|leaf| matches_schema(leaf, array.shape()).then(|| repeat_fixed(array.clone(), leaf))),
-        };
-        match fitted {
-            Some(array) => vectors.push((path, array)),
-            None => {
-                let expected = match question {
-                    Question::Jvp => inputs.leaf(&path).map(|input| format!("{:?}", input.shape())),
-                    _ => signature.outputs.leaf(&path).map(Leaf::shape_text),
-                };
-                let expected = expected.unwrap_or_else(|| "no such path".to_owned());
-                faults.add(
-                    &at,
-                    "value_error",
-                    format!(
-                        "Value error, the {kind} vector '{key}' has shape {:?}, expected {expected}",
-                        array.shape()
-                    ),
-                );
-            }
-        }
-    }
-    let order = |path: &Path| wrt.iter().position(|each| each == path).unwrap_or(usize::MAX);
-    vectors.sort_by_key(|(path, _)| order(path));
-    vectors
-}
-
-fn matches_schema(leaf: &Leaf, shape: &[usize]) -> bool {
-    leaf.shape.as_ref().is_none_or(|dims| {
-        dims.len() == shape.len()
-            && dims
-                .iter()
-                .zip(shape)
-                .all(|(dim, &size)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size && size != 1))
-    })
 }

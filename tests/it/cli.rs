@@ -584,6 +584,7 @@ fn cases_pass_and_fail_readably() {
     let case = |endpoint: &str, payload: &str, expected: &str| {
         format!(r#"{{"endpoint": "{endpoint}", "payload": {payload}, {expected}}}"#)
     };
+    let not_finite = r#"{"inputs": {"x": 1e308}}"#;
     let folder = doubling(&[
         ("cases/a_good.json", &case("apply", r#"{"inputs": {"x": 2}}"#, r#""expected_outputs": {"y": 4}"#)),
         ("cases/b_off.json", &case("apply", r#"{"inputs": {"x": 2}}"#, r#""expected_outputs": {"y": 4.5}"#)),
@@ -599,18 +600,32 @@ fn cases_pass_and_fail_readably() {
         ),
         ("cases/g_endpoint.json", &case("integrate", r#"{"inputs": {"x": 1}}"#, r#""expected_outputs": {}"#)),
         ("cases/h_fails.json", &case("apply", r#"{"inputs": {"x": "a"}}"#, r#""expected_outputs": {"y": 1}"#)),
+        // The model's own failure is no refusal by the schema, but a ValueError it may be.
+        ("cases/i_model_failed.json", &case("apply", not_finite, r#""expected_exception": "ValidationError""#)),
+        ("cases/j_model_failed.json", &case("apply", not_finite, r#""expected_exception": "ValueError""#)),
+        (
+            "cases/k_words.json",
+            &case(
+                "apply",
+                "{}",
+                r#""expected_exception": "ValueError", "expected_exception_regex": "inputs: nowhere""#,
+            ),
+        ),
+        ("cases/l_unknown.json", &case("apply", "{}", r#""expected_exception": "KeyError""#)),
     ]);
     let path = folder.path().to_str().unwrap();
-    assert_snapshot!(run(["test", path]).shown().replace(path, "[model]"), @r#"
+    // gawk writes +inf where others write inf.
+    assert_snapshot!(run(["test", path]).shown().replace(path, "[model]").replace("+inf", "inf"), @r#"
     ok      a_good
     FAILED  b_off
+            Values are not sufficiently close.
             y: 1 of 1 values differ by more than 1e-8 + 1e-5 times the expected one
                          expected 4.5                    found 4                      off by 5.00e-1
     FAILED  c_shape
+            Structure mismatch.
             y by x: expected float64 of shape [1], found float64 of shape []
     FAILED  d_absent
-            expected_outputs does not conform to the output schema:
-            y: Field required
+            expected_outputs does not conform to OutputSchema: y: Field required
             z: Extra inputs are not permitted: there is y
     ok      e_refused
     FAILED  f_not_refused
@@ -619,7 +634,16 @@ fn cases_pass_and_fail_readably() {
             there is no endpoint 'integrate'
     FAILED  h_fails
             inputs.x: Could not parse value as a numeric array (contains non-numeric data): the text "a"
-    2 passed, 6 failed
+    FAILED  i_model_failed
+            it was expected to fail with ValidationError, but failed so:
+            doubling failed at the inputs as given: its output is no JSON document (expected value at line 1 column 7): {"y": inf}
+    ok      j_model_failed
+    FAILED  k_words
+            it was expected to fail with 'inputs: nowhere', but failed so:
+            inputs: Field required
+    FAILED  l_unknown
+            expected_exception is 'KeyError': expected ValueError or pydantic.ValidationError
+    3 passed, 9 failed
     --- exit code 1
     "#);
     for plugin in ["rosenbrock", "springmass"] {
@@ -696,9 +720,11 @@ fn cases_are_recorded() {
     std::fs::write(folder.path().join("model.sh"), script).unwrap();
     assert_snapshot!(run(["test", path]).shown(), @r"
     FAILED  apply
+            Values are not sufficiently close.
             y: 1 of 1 values differ by more than 1e-8 + 1e-5 times the expected one
                          expected 3                      found 4.5                    off by 1.50e0
     FAILED  jacobian
+            Values are not sufficiently close.
             y by x: 1 of 1 values differ by more than 1e-8 + 1e-5 times the expected one
                          expected 2                      found 3                      off by 1.00e0
     0 passed, 2 failed

@@ -1,0 +1,138 @@
+//! Tangents and cotangents: read from JSON, and held against the paths, dtypes and shapes they belong to.
+
+use serde_json::Value;
+
+use super::request::{Faults, Question, Wanted, field};
+use crate::codec::{self, ArrayError};
+use crate::schema::{Dim, Leaf, Signature, broadcast, repeat_fixed};
+use crate::tree::{Array, DType, Path, Pattern, Segment, Tree};
+
+/// Tangents or cotangents: arrays by path.
+pub type Vectors = Vec<(Path, Array)>;
+
+/// What the vectors of a request must fit.
+pub(super) struct Fitting<'r> {
+    pub(super) signature: &'r Signature,
+    pub(super) question: Question,
+    /// The field of the request that holds them.
+    pub(super) name: &'r str,
+    pub(super) inputs: &'r Tree,
+    pub(super) wrt: &'r [Path],
+    pub(super) of: &'r Wanted,
+}
+
+impl Fitting<'_> {
+    /// From JSON: an object of arrays by path.
+    pub(super) fn read(&self, given: &serde_json::Map<String, Value>, faults: &mut Faults) -> Vectors {
+        let mut arrays = Vec::new();
+        for (key, value) in given {
+            // A key that is no leaf is told below, when keys are compared.
+            let Some(leaf) = key.parse().ok().and_then(|path| self.leaf(&path)) else {
+                arrays.push((key.clone(), Array::scalar(0.0)));
+                continue;
+            };
+            let rank = leaf.shape.as_ref().map(Vec::len);
+            match codec::decode(value, codec::Expected { dtype: leaf.dtype, rank, null_is_nan: false }) {
+                Ok(array) => arrays.push((key.clone(), array)),
+                Err(error) => faults.add(&self.at(key), error.code(), error.to_string()),
+            }
+        }
+        if arrays.len() < given.len() { Vectors::new() } else { self.fit(arrays, faults) }
+    }
+
+    /// From arrays, in the order of the inputs for tangents, as given for cotangents.
+    pub(super) fn fit(&self, given: Vec<(String, Array)>, faults: &mut Faults) -> Vectors {
+        if !self.names_agree(&given, faults) {
+            return Vectors::new();
+        }
+        let mut vectors = Vectors::new();
+        for (key, array) in given {
+            let Ok(path) = key.parse::<Path>() else { continue };
+            match self.fitted(&path, array) {
+                Ok(array) => vectors.push((path, array)),
+                Err((code, reason)) => {
+                    let message = format!("Value error, the {} vector '{key}' {reason}", self.kind());
+                    faults.add(&self.at(&key), code, message);
+                }
+            }
+        }
+        let order = |path: &Path| self.wrt.iter().position(|each| each == path).unwrap_or(usize::MAX);
+        vectors.sort_by_key(|(path, _)| order(path));
+        vectors
+    }
+
+    fn names_agree(&self, given: &[(String, Array)], faults: &mut Faults) -> bool {
+        let (list, expected) = match self.question {
+            Question::Jvp => ("jvp_inputs", self.wrt.iter().map(Path::to_string).collect::<Vec<_>>()),
+            _ => ("vjp_outputs", self.of.0.iter().map(Pattern::to_string).collect()),
+        };
+        let keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
+        // Output patterns stand for keys that are known only after an evaluation.
+        let open = self.question == Question::Vjp && self.of.paths().is_none();
+        let missing = expected.iter().any(|path| !keys.contains(&path.as_str()));
+        let foreign = keys.iter().any(|key| !expected.iter().any(|path| path == *key));
+        if open || !(missing || foreign) {
+            return true;
+        }
+        let message = format!(
+            "Value error, Expected {} vector with keys conforming to {list}: {{{}}}, got {{{}}}.",
+            self.kind(),
+            expected.join(", "),
+            keys.join(", ")
+        );
+        faults.add(&field(self.name), "value_error", message);
+        false
+    }
+
+    /// One array made to fit its leaf, or why it does not.
+    fn fitted(&self, path: &Path, array: Array) -> Result<Array, (&'static str, String)> {
+        if !array.to_vec().iter().all(|value| value.is_finite()) {
+            return Err(("finite_number", "is not finite".to_owned()));
+        }
+        let wrong = |reason: String| ("value_error", reason);
+        let dtype = match self.question {
+            Question::Jvp => self.inputs.leaf(path).map(Array::dtype),
+            _ => self.leaf(path).map(|leaf| leaf.dtype),
+        };
+        let cast = |error: ArrayError| wrong(format!("cannot be used: {error}"));
+        let array = match dtype.filter(|dtype| dtype.is_complex() != array.dtype().is_complex()) {
+            None => array,
+            Some(dtype) if dtype.is_complex() => codec::cast(array, DType::Complex128).map_err(cast)?,
+            Some(_) => codec::cast(array, DType::Float64).map_err(cast)?,
+        };
+        let (fitted, expected) = match self.question {
+            Question::Jvp => {
+                let input = self.inputs.leaf(path).map(Array::shape);
+                (input.and_then(|shape| broadcast(&array, shape)), input.map(|shape| format!("{shape:?}")))
+            }
+            _ => {
+                let leaf = self.leaf(path);
+                let fits = leaf.filter(|leaf| matches_schema(leaf, array.shape()));
+                (fits.map(|leaf| repeat_fixed(array.clone(), leaf)), leaf.map(Leaf::shape_text))
+            }
+        };
+        let expected = expected.unwrap_or_else(|| "no such path".to_owned());
+        fitted.ok_or_else(|| wrong(format!("has shape {:?}, expected {expected}", array.shape())))
+    }
+
+    /// The leaf of the schema that a vector belongs to.
+    fn leaf(&self, path: &Path) -> Option<&Leaf> {
+        match self.question {
+            Question::Jvp => self.signature.inputs.leaf(path),
+            _ => self.signature.outputs.leaf(path),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.question == Question::Jvp { "tangent" } else { "cotangent" }
+    }
+
+    fn at(&self, key: &str) -> Path {
+        field(self.name).join(Segment::Key(key.to_owned()))
+    }
+}
+
+fn matches_schema(leaf: &Leaf, shape: &[usize]) -> bool {
+    let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size && size != 1);
+    leaf.shape.as_ref().is_none_or(|dims| dims.len() == shape.len() && dims.iter().zip(shape).all(fits))
+}
