@@ -73,10 +73,18 @@ def umbridge_url(request):
     return request.getfixturevalue("secant_server").umbridge
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    for server in Server.running:
+        server.before = len(server.said())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
+    """What the servers said during a test that failed."""
     report = yield
     if report.failed:
         for server in Server.running:
-            report.sections.append((f"stderr of {server.name}", server.said()[-4000:]))
+            if said := server.said()[server.before :]:
+                report.sections.append((f"stderr of {server.name}", said[-4000:]))
     return report

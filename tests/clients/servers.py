@@ -23,7 +23,7 @@ class Server:
     running = []
 
     def __init__(self, name, command, log, **popen):
-        self.name, self.log = name, log
+        self.name, self.log, self.before = name, log, 0
         with open(log, "wb") as said:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, **popen
