@@ -80,7 +80,10 @@ impl From<endpoint::Error> for Failure {
             endpoint::Error::Model { place: Place::Start, .. } => Failure::Operator(text),
             endpoint::Error::Model { error, .. } => match error.kind {
                 ModelErrorKind::Refused | ModelErrorKind::Failed => Failure::Model(text),
-                ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken => Failure::Crash(text),
+                ModelErrorKind::Crashed
+                | ModelErrorKind::TimedOut
+                | ModelErrorKind::Broken
+                | ModelErrorKind::Cancelled => Failure::Crash(text),
             },
         }
     }

@@ -137,7 +137,7 @@ fn differences(
     let mut point = Displacement::new();
     plan.scout(&mut point);
     let place = || place(&plan, 0, &base);
-    let mut instance = pool.lend().map_err(|error| Error::opening(pool, error))?;
+    let mut instance = pool.lend(progress).map_err(|error| Error::opening(pool, error))?;
     let clock = Instant::now();
     let outputs = instance.apply(&base.displaced(&point));
     let typical = clock.elapsed();

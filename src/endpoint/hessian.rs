@@ -71,6 +71,6 @@ fn has_own_gradient(context: &Context<'_>, settings: &Settings) -> Result<bool, 
     if settings.algorithm.is_some() {
         return Ok(false);
     }
-    let instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let instance = context.pool.lend(context.progress).map_err(|error| Error::opening(context.pool, error))?;
     Ok(instance.natives().derivatives())
 }

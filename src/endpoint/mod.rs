@@ -49,7 +49,7 @@ pub struct Context<'c> {
 /// One evaluation.
 pub fn apply(context: &Context<'_>, inputs: &Tree) -> Result<Tree, Error> {
     context.progress.plan(1);
-    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let mut instance = context.pool.lend(context.progress).map_err(|error| Error::opening(context.pool, error))?;
     let outputs = instance.apply(inputs);
     let outputs = instance.settle(outputs).map_err(|error| Error::at(context.pool, Place::Base, error))?;
     context.progress.advance(1);

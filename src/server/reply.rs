@@ -58,6 +58,7 @@ pub(super) fn error(error: &Error, id: &str) -> Reply {
                 ModelErrorKind::Refused | ModelErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
                 ModelErrorKind::Crashed | ModelErrorKind::Broken => StatusCode::BAD_GATEWAY,
                 ModelErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+                ModelErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
             };
             json(status, &json!({"detail": error.to_string(), "request_id": id}))
         }

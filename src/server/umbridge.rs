@@ -86,6 +86,7 @@ impl From<Error> for Fault {
                 }
                 ModelErrorKind::Crashed | ModelErrorKind::Broken => (StatusCode::BAD_GATEWAY, "ModelCrashed"),
                 ModelErrorKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "ModelTimedOut"),
+                ModelErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "Cancelled"),
             },
         };
         Fault { status, kind, message }
