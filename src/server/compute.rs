@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
 use tracing::Instrument;
 
 use super::reply::Reply;
@@ -17,6 +18,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long a client may take to send its request once it has begun.
 const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// How many times its limit a body may be and still be taken in, to be refused.
+const TAKEN_IN: usize = 8;
 
 /// What kept a request from being computed.
 #[derive(Debug)]
@@ -77,9 +81,7 @@ impl Asked {
         let options = &self.shared.options;
         let limit = options.body_limit;
         let attempt = async {
-            let bytes = tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await.map_err(|_| Obstacle::Unread)?;
-            let bytes =
-                bytes.map_err(|error| if is_too_large(&error) { Obstacle::TooLarge } else { Obstacle::Unread })?;
+            let bytes = read(body, limit).await?;
             let turn = self.shared.gate.enter().await.map_err(|_busy| Obstacle::Busy)?;
             let watched = Watched(Arc::new(Progress::default()));
             let progress = watched.0.clone();
@@ -101,15 +103,24 @@ impl Asked {
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("length limit exceeded") {
-            return true;
+/// The whole body. Of one that is too large the rest is taken in too, up to a point: a client in the middle of
+/// sending would never see what it is told.
+pub(super) async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Obstacle> {
+    let reading = async {
+        let mut bytes = Vec::new();
+        let mut length = 0usize;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Obstacle::Unread)?.into_data() else { continue };
+            length = length.saturating_add(data.len());
+            if length <= limit {
+                bytes.extend_from_slice(&data);
+            } else if length / TAKEN_IN > limit {
+                break;
+            }
         }
-        cause = error.source();
-    }
-    false
+        if length <= limit { Ok(bytes) } else { Err(Obstacle::TooLarge) }
+    };
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(Obstacle::Unread))
 }
 
 /// Cancels what nobody waits for any more.

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::ask::late;
-use super::compute::{Asked, Obstacle};
+use super::compute::{self, Asked, Obstacle};
 use super::reply::{self, Reply};
 use super::{Served, Shared};
 use crate::codec;
@@ -104,7 +104,7 @@ pub(super) async fn answer(shared: Arc<Shared>, call: Call, request: Request) ->
     let (parts, body) = request.into_parts();
     // The model is named in the body: it is read once to know whom the request is about.
     let limit = shared.options.body_limit;
-    let Ok(bytes) = axum::body::to_bytes(body, limit).await else {
+    let Ok(bytes) = compute::read(body, limit).await else {
         return Fault::invalid(format!("the request did not come, or has more than {limit} bytes")).reply();
     };
     let body = match codec::parse_json(&bytes) {
@@ -121,7 +121,7 @@ pub(super) async fn answer(shared: Arc<Shared>, call: Call, request: Request) ->
     let asked = Asked::new(&shared, served, &parts.headers);
     let replying = async {
         let computed = asked.compute(axum::body::Body::empty(), move |_, served, _, progress| {
-            match compute(served, call, &body, progress) {
+            match called(served, call, &body, progress) {
                 Ok(body) => reply::json(StatusCode::OK, &body),
                 Err(fault) => fault.reply(),
             }
@@ -152,7 +152,7 @@ struct Vectorised<'s> {
     wrt: Layout,
 }
 
-fn compute(served: &Served, call: Call, body: &Map<String, Value>, progress: &Progress) -> Result<Value, Fault> {
+fn called(served: &Served, call: Call, body: &Map<String, Value>, progress: &Progress) -> Result<Value, Fault> {
     if call == Call::ModelInfo {
         let support = json!({"Evaluate": true, "Gradient": true, "ApplyJacobian": true, "ApplyHessian": true});
         return Ok(json!({"support": support}));
