@@ -12,3 +12,4 @@ mod misbehave;
 mod probe;
 mod program;
 mod rust_api;
+mod server;
