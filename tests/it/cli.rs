@@ -323,7 +323,7 @@ fn the_callers_mistakes() {
     assert_snapshot!(shown(["jacobian", "rosenbrock", r#"{"inputs": {"x": 1}, "jac_inputs": ["q", "a"], "jac_outputs": "result", "surplus": 1}"#]), @r"
     --- stderr
     error: surplus: Extra inputs are not permitted (expected inputs, jac_inputs, jac_outputs)
-           jac_outputs: Input should be a list of paths
+           jac_outputs: Input should be a valid set: a list of paths
            jac_inputs.[0]: Input should be 'x' or 'y', found 'q'
            jac_inputs.[1]: Input should be 'x' or 'y', found 'a'
     --- exit code 2
