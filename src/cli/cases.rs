@@ -73,7 +73,7 @@ fn read(file: &FilePath) -> Result<Case, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::Operator(format!("{}: {error}", file.display()));
     let text = std::fs::read(file).map_err(|error| fail(&error))?;
     let value = codec::parse_json(&text).map_err(|error| fail(&error))?;
-    serde_json::from_value(value).map_err(|error| fail(&error))
+    Case::parse(&value).map_err(|violations| fail(&violations))
 }
 
 /// Stores what the model answers now.

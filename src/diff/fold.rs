@@ -38,22 +38,50 @@ fn lanes(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) 
 
 /// `column = (y − base) · scale`
 pub(super) fn difference(arch: Arch, column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(arch, column, y, base, #[inline(always)] |_, y, base| (y - base) * scale)
+    update(
+        arch,
+        column,
+        y,
+        base,
+        #[inline(always)]
+        |_, y, base| (y - base) * scale,
+    )
 }
 
 /// `column += (y − base) · scale`
 pub(super) fn add_difference(arch: Arch, column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(arch, column, y, base, #[inline(always)] |c, y, base| c + (y - base) * scale)
+    update(
+        arch,
+        column,
+        y,
+        base,
+        #[inline(always)]
+        |c, y, base| c + (y - base) * scale,
+    )
 }
 
 /// `column = y`
 pub(super) fn keep(arch: Arch, column: &mut [f64], y: &[f64]) -> bool {
-    update(arch, column, y, y, #[inline(always)] |_, y, _| y)
+    update(
+        arch,
+        column,
+        y,
+        y,
+        #[inline(always)]
+        |_, y, _| y,
+    )
 }
 
 /// `column = (column − y) · scale`
 pub(super) fn subtract(arch: Arch, column: &mut [f64], y: &[f64], scale: f64) -> bool {
-    update(arch, column, y, y, #[inline(always)] |c, y, _| (c - y) * scale)
+    update(
+        arch,
+        column,
+        y,
+        y,
+        #[inline(always)]
+        |c, y, _| (c - y) * scale,
+    )
 }
 
 /// The inner product, in fixed partial sums.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{Answer, Block, Context, Endpoint, Error, Lists, Place, Settings, answer};
 use crate::codec::{self, Encoding};
 use crate::model::ModelErrorKind;
-use crate::schema::Signature;
-use crate::tree::{Array, DType, Kind, Path, Tree};
+use crate::schema::{Signature, Violation, Violations};
+use crate::tree::{Array, DType, Kind, Path, Segment, Tree};
 
 /// A case as it is stored.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -90,6 +90,29 @@ impl std::fmt::Display for Difference {
 }
 
 impl Case {
+    /// Reads a case, or says everything that is wrong with it.
+    pub fn parse(value: &Value) -> Result<Case, Violations> {
+        let mut faults = Vec::new();
+        let field = |name: &str| Path::root().join(Segment::Field(name.to_owned()));
+        for name in ["endpoint", "payload"].into_iter().filter(|name| value.get(name).is_none()) {
+            faults.push(Violation { path: field(name), code: "missing", message: "Field required".to_owned() });
+        }
+        let given = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
+        let fault = |message: &str| {
+            let message = format!("Value error, {message}");
+            Violation { path: Path::root(), code: "value_error", message }
+        };
+        if given("expected_outputs") == given("expected_exception") {
+            faults.push(fault("exactly one of expected_outputs and expected_exception is needed"));
+        }
+        match Case::deserialize(value) {
+            Ok(case) if faults.is_empty() => return Ok(case),
+            Err(error) if faults.is_empty() => faults.push(fault(&error.to_string())),
+            _ => {}
+        }
+        Err(Violations(faults))
+    }
+
     /// A case of which only the request is known.
     pub fn new(endpoint: Endpoint, payload: Value) -> Case {
         Case {
@@ -112,13 +135,13 @@ impl Case {
         let expected = match (&self.expected_outputs, &self.expected_exception) {
             (Some(expected), None) => expected,
             (None, Some(exception)) => return self.check_failure(context, endpoint, exception),
-            _ => {
-                let message = "exactly one of expected_outputs and expected_exception is needed";
-                return Err(Difference::Case(message.to_owned()));
-            }
+            _ => unreachable!("a case that was read expects one of the two"),
         };
         let found = match self.ask(context, endpoint)? {
             Ok(found) => found,
+            Err(Error::Caller(violations)) => {
+                return Err(Difference::Failure(format!("inputs do not conform to InputSchema:\n{violations}")));
+            }
             Err(error) => return Err(Difference::Failure(error.to_string())),
         };
         if let Answer::Shapes(_) = found {
@@ -234,6 +257,18 @@ fn expected_arrays(signature: &Signature, case: &Case, expected: &Value) -> Resu
         |reason: String| Difference::Case(format!("expected_outputs does not conform to OutputSchema: {reason}"));
     if case.endpoint == "apply" {
         let tree = signature.outputs_from_json(expected).map_err(|violations| nonconforming(violations.to_string()))?;
+        for (path, array) in tree.leaves() {
+            // What a model writes is cast to what its schema says; what is expected of it is not.
+            let stated = path.segments().iter().try_fold(expected, |value, segment| match segment {
+                Segment::Field(name) | Segment::Key(name) => value.get(name),
+                Segment::Index(index) => value.get(index),
+            });
+            let dtype = stated.and_then(|value| value.get("dtype")).and_then(Value::as_str);
+            if dtype.is_some_and(|dtype| dtype != array.dtype().name()) {
+                let dtype = dtype.unwrap_or_default();
+                return Err(nonconforming(format!("{path}: it is of dtype '{dtype}', not '{}'", array.dtype())));
+            }
+        }
         return Ok(tree_items(&tree));
     }
     let object =

@@ -51,7 +51,7 @@ impl Formats {
 
     /// The first range of the header, by its weight, of which all is available; the body of a 406 otherwise.
     pub(super) fn agree(self, header: Option<&str>) -> Result<Agreed, serde_json::Value> {
-        let header = header.unwrap_or_default();
+        let header = header.unwrap_or_default().to_ascii_lowercase();
         if header.trim().is_empty() {
             return Ok(Agreed { form: Form::Json, lz4: false });
         }
@@ -93,7 +93,8 @@ impl Formats {
 
 fn weight(range: &str) -> f32 {
     let q = range.split(';').skip(1).find_map(|part| part.trim().strip_prefix("q="));
-    q.and_then(|q| q.trim().parse().ok()).unwrap_or(1.0)
+    // What cannot be read is not wanted.
+    q.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
 }
 
 #[cfg(test)]
@@ -109,6 +110,8 @@ mod tests {
         assert_eq!(agreed("*/*"), Some((Form::Json, false)));
         assert_eq!(agreed("application/*; gpu_transport=none"), Some((Form::Json, false)));
         assert_eq!(agreed("garbage/json"), Some((Form::Json, false)));
+        assert_eq!(agreed("APPLICATION/JSON+BASE64"), Some((Form::Base64, false)));
+        assert_eq!(agreed("application/json+base64; q=often, application/json"), Some((Form::Json, false)));
         assert_eq!(agreed("application/json+base64; gpu_transport=none; compression=lz4"), Some((Form::Base64, true)));
         assert_eq!(agreed("application/json;q=0.5, application/json+base64"), Some((Form::Base64, false)));
         assert_eq!(agreed("application/json+binref, application/json;q=0.1"), Some((Form::Json, false)));

@@ -25,6 +25,8 @@ pub(super) async fn ask(asked: Asked, endpoint: Endpoint, request: Request) -> R
 async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
     let formats = Formats { binref: asked.shared.binref.is_some() };
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    // Shapes have but one form.
+    let accepted = accepted.filter(|_| endpoint != Endpoint::AbstractEval);
     let agreed = match formats.agree(accepted) {
         Ok(agreed) => agreed,
         Err(body) => return reply::json(StatusCode::NOT_ACCEPTABLE, &body),
@@ -62,18 +64,16 @@ pub(super) async fn test(asked: Asked, request: Request) -> Reply {
                 Ok(body) => body,
                 Err(reply) => return *reply,
             };
-            let endpoint = body.get("endpoint").cloned().unwrap_or_default();
-            let (status, message) = match serde_json::from_value::<Case>(body) {
-                Err(error) => ("error", format!("no test case: {error}")),
-                Ok(case) => match case.check(&served.model.context(progress)) {
-                    Ok(()) => ("passed", String::new()),
-                    Err(difference @ (Difference::Structure(_) | Difference::Values(_))) => {
-                        ("failed", difference.to_string())
-                    }
-                    Err(difference) => ("error", difference.to_string()),
-                },
+            let case = match Case::parse(&body) {
+                Ok(case) => case,
+                Err(violations) => return reply::refusal(&violations),
             };
-            reply::json(StatusCode::OK, &json!({"status": status, "message": message, "endpoint": endpoint}))
+            let (status, message) = match case.check(&served.model.context(progress)) {
+                Ok(()) => ("passed", String::new()),
+                Err(difference @ Difference::Unavailable(_)) => ("error", difference.to_string()),
+                Err(difference) => ("failed", difference.to_string()),
+            };
+            reply::json(StatusCode::OK, &json!({"status": status, "message": message, "endpoint": case.endpoint}))
         });
         replied.await.unwrap_or_else(|obstacle| hindered(&obstacle, &asked))
     };
@@ -100,7 +100,11 @@ fn read(body: &[u8], typed: bool) -> Result<Value, Box<Reply>> {
         return Err(not_object());
     }
     let value = codec::parse_json(body).map_err(|error| Box::new(reply::not_json(body, &error)))?;
-    if value.is_object() { Ok(value) } else { Err(not_object()) }
+    match value {
+        Value::Object(_) => Ok(value),
+        Value::Null => Err(Box::new(reply::no_object("missing", "Field required"))),
+        _ => Err(not_object()),
+    }
 }
 
 fn question(

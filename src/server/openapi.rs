@@ -320,7 +320,7 @@ impl Components {
             Node::Opaque(opaque) => match &opaque.schema {
                 // Its references lead into the model's own schema, which is not here.
                 schema if schema.to_string().contains("\"$ref\"") => json!({}),
-                Value::Object(schema) => Value::Object(schema.clone()),
+                Value::Object(schema) => Value::Object(typed(schema.clone())),
                 _ => json!({}),
             },
         }
@@ -380,6 +380,26 @@ impl Components {
             "array_flags": flags,
         })
     }
+}
+
+/// A schema with the type that its enumerated values have: clients that build forms ask for one.
+fn typed(mut schema: Map<String, Value>) -> Map<String, Value> {
+    let values = schema.get("enum").and_then(Value::as_array);
+    if let Some([first, rest @ ..]) = values.map(Vec::as_slice)
+        && !schema.contains_key("type")
+        && rest.iter().all(|value| std::mem::discriminant(value) == std::mem::discriminant(first))
+    {
+        let name = match first {
+            Value::String(_) => "string",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            Value::Null => "null",
+        };
+        schema.insert("type".to_owned(), Value::from(name));
+    }
+    schema
 }
 
 fn dimension(dim: &Dim) -> Value {

@@ -136,7 +136,8 @@ async fn elsewhere(uri: Uri) -> Reply {
         return reply::detail(StatusCode::NOT_FOUND, "Not Found");
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut reply = reply::typed(StatusCode::TEMPORARY_REDIRECT, "text/plain", "");
+    let mut reply = Reply::default();
+    *reply.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     // A path alone, so that whatever stands between us and the client may call us what it likes; and never one
     // that begins with two slashes, which would be another host.
     let target = format!("/{}{query}", trimmed.trim_start_matches('/'));

@@ -249,7 +249,12 @@ impl<'s> Vectorised<'s> {
     /// The model at its example, over which the config's inputs are laid.
     fn new(served: &'s Served, body: &Map<String, Value>) -> Result<Vectorised<'s>, Fault> {
         let signature = served.model.signature();
-        let given = match body.get("config").and_then(|config| config.get("inputs")) {
+        let config = match body.get("config") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(config)) => Some(config),
+            Some(_) => return Err(Fault::invalid("config is no object")),
+        };
+        let given = match config.and_then(|config| config.get("inputs")) {
             None => Map::new(),
             Some(Value::Object(inputs)) => inputs.clone(),
             Some(_) => return Err(Fault::invalid("config.inputs is no object")),

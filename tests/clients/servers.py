@@ -57,7 +57,7 @@ class Server:
 def secant():
     """The program under test."""
     if "SECANT" in os.environ:
-        return Path(os.environ["SECANT"])
+        return Path(os.environ["SECANT"]).resolve()
     built = [ROOT / "target" / profile / "secant" for profile in ("debug", "release")]
     for program in built:
         if program.exists():

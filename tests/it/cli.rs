@@ -631,6 +631,7 @@ fn cases_pass_and_fail_readably() {
     FAILED  g_endpoint
             there is no endpoint 'integrate'
     FAILED  h_fails
+            inputs do not conform to InputSchema:
             inputs.x: Could not parse value as a numeric array (contains non-numeric data): the text "a"
     FAILED  i_model_failed
             it was expected to fail with ValidationError, but failed so:

@@ -257,7 +257,8 @@ fn ground_floors_import_nothing_of_the_crate() {
         }
         let foreign = source.shipped.lines().filter_map(|line| line.trim().strip_prefix("use "));
         let foreign = foreign.map(|path| path.split([':', ';', ' ']).next().unwrap());
-        let own = |name: &&str| !["std", "pulp", "rand", "super", "self", "crate"].contains(name) && !is_module(name, source);
+        let own =
+            |name: &&str| !["std", "pulp", "rand", "super", "self", "crate"].contains(name) && !is_module(name, source);
         for name in foreign.filter(own).filter(|_| source.room == "diff") {
             let _ = writeln!(faults, "  src/{} uses {name}", source.name);
         }

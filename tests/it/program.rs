@@ -32,7 +32,8 @@ pub struct Outcome {
 
 /// A run that has not ended.
 pub struct Running {
-    child: Child,
+    /// Until it is waited for.
+    child: Option<Child>,
     mark: String,
     said: Arc<Mutex<String>>,
 }
@@ -81,13 +82,13 @@ impl Run {
         let mut child = self.command.spawn().unwrap();
         // Whether it reads its stdin is its own business.
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
-        Running { child, mark: self.mark, said: Arc::default() }
+        Running { child: Some(child), mark: self.mark, said: Arc::default() }
     }
 }
 
 impl Running {
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.as_ref().unwrap().id()
     }
 
     /// Waits until the run has a process whose command line contains `text`.
@@ -101,7 +102,7 @@ impl Running {
 
     /// Waits until it has written a line with `text` to stderr.
     pub fn wait_for_words(&mut self, text: &str) {
-        let mut stderr = BufReader::new(self.child.stderr.as_mut().unwrap());
+        let mut stderr = BufReader::new(self.child.as_mut().unwrap().stderr.as_mut().unwrap());
         let mut line = String::new();
         while !line.contains(text) {
             line.clear();
@@ -111,7 +112,7 @@ impl Running {
 
     /// Reads stderr up to the first line that begins with `text`, and returns the rest of that line.
     pub fn line_after(&mut self, text: &str) -> String {
-        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(self.child.as_mut().unwrap().stderr.take().unwrap());
         let mut line = String::new();
         while !line.starts_with(text) {
             line.clear();
@@ -134,14 +135,24 @@ impl Running {
         self.said.lock().unwrap().clone()
     }
 
-    pub fn end(self) -> Outcome {
-        let output = self.child.wait_with_output().unwrap();
+    pub fn end(mut self) -> Outcome {
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
         assert_nothing_left(&self.mark);
         let code = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
         Outcome {
             code: code.unwrap(),
             stdout: output.stdout,
             stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running.
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }
