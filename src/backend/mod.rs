@@ -2,6 +2,7 @@
 
 mod build;
 mod child;
+mod derivative;
 mod function;
 mod library;
 mod open;
