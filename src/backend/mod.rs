@@ -6,6 +6,8 @@ mod derivative;
 mod function;
 mod library;
 mod open;
+#[cfg(feature = "remote")]
+mod remote;
 pub mod stdio;
 mod wire;
 
