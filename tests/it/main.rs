@@ -11,4 +11,6 @@ mod laws;
 mod misbehave;
 mod probe;
 mod program;
+#[cfg(feature = "remote")]
+mod remote;
 mod rust_api;

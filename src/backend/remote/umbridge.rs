@@ -103,8 +103,10 @@ impl Umbridge {
         let dims = self.signature.outputs.leaf(output).and_then(|leaf| leaf.shape.as_deref());
         let length = |dim: &Dim| if let Dim::Fixed(length) = dim { Some(*length) } else { None };
         let shape = dims.and_then(|dims| dims.iter().map(length).collect::<Option<Vec<_>>>());
-        // Where they do not fit, the signature finds the words.
-        shape.and_then(|shape| vector.clone().reshaped(&shape)).unwrap_or(vector)
+        match shape {
+            Some(shape) => reshaped(vector, &shape),
+            None => vector,
+        }
     }
 }
 
@@ -164,35 +166,26 @@ impl Caller {
         }
     }
 
-    /// The products of the Jacobian's blocks in one row or column with their vectors, summed. `pair` is the numbers
-    /// of output and input for the number of a vector.
-    fn product(
+    /// The sum of the products of some of the Jacobian's blocks with their vectors: `terms` are the numbers of a
+    /// block's output and input, and its vector.
+    fn sum_of_products<'t>(
         &mut self,
         endpoint: &str,
-        vectors: &[(Path, Array)],
         key: &str,
-        pair: impl Fn(&Path) -> (usize, usize),
-    ) -> Result<Array, ModelError> {
+        size: usize,
+        terms: impl Iterator<Item = (usize, usize, &'t Array)>,
+    ) -> Result<Vec<f64>, ModelError> {
         let begun = self.request.len();
-        let mut sum: Option<Array> = None;
-        for (path, vector) in vectors {
-            let (output, input) = pair(path);
-            self.request.truncate(begun);
+        let mut sum = vec![0.0; size];
+        for (output, input, vector) in terms {
             self.request.extend_from_slice(format!(",\"outWrt\":{output},\"inWrt\":{input},\"{key}\":").as_bytes());
             write_vector(&mut self.request, vector);
-            let (reply, value) = self.send(endpoint)?;
-            let product = numbers(&reply, &value)?;
-            sum = Some(match sum {
-                Some(sum) if sum.shape() == product.shape() => {
-                    let sums: Vec<f64> = sum.to_vec().iter().zip(product.to_vec()).map(|(a, b)| a + b).collect();
-                    Array::from(sums)
-                }
-                Some(_) => return Err(reply.unintelligible("its length changes from one question to the next")),
-                None => product,
-            });
+            let (reply, product) = self.send(endpoint)?;
+            let product = numbers(&reply, &product, size)?.to_vec();
+            sum.iter_mut().zip(product).for_each(|(slot, value)| *slot += value);
+            self.request.truncate(begun);
         }
-        self.request.truncate(begun);
-        Ok(sum.unwrap_or_else(|| Array::from(Vec::<f64>::new())))
+        Ok(sum)
     }
 }
 
@@ -209,8 +202,8 @@ impl Instance for Caller {
         let vectors =
             vectors.ok_or_else(|| reply.unintelligible(&format!("expected {} vectors", server.outputs.len())))?;
         let mut outputs = Tree::fields::<String>([]);
-        for (path, vector) in server.outputs.iter().zip(vectors) {
-            outputs.insert(path, Tree::Leaf(server.shaped(path, numbers(&reply, vector)?)));
+        for ((path, vector), &size) in server.outputs.iter().zip(vectors).zip(&server.offer.output_sizes) {
+            outputs.insert(path, Tree::Leaf(server.shaped(path, numbers(&reply, vector, size)?)));
         }
         let outputs = server.signature.outputs_from_tree(&outputs);
         outputs.map_err(|violations| ModelError::nonconforming(&violations))
@@ -219,26 +212,26 @@ impl Instance for Caller {
     fn jvp(&mut self, inputs: &Tree, tangents: &[(Path, Array)], of: &[Path]) -> Result<Vec<Array>, ModelError> {
         self.begin(inputs)?;
         let server = self.server.clone();
-        of.iter()
-            .map(|output| {
-                let pair = |input: &Path| (index(&server.outputs, output), index(&server.inputs, input));
-                let product = self.product("ApplyJacobian", tangents, "vec", pair)?;
-                Ok(server.shaped(output, product))
-            })
-            .collect()
+        let column = |output: &Path| {
+            let i = index(&server.outputs, output);
+            let terms = tangents.iter().map(|(input, tangent)| (i, index(&server.inputs, input), tangent));
+            let sum = self.sum_of_products("ApplyJacobian", "vec", server.offer.output_sizes[i], terms)?;
+            Ok(server.shaped(output, Array::from(sum)))
+        };
+        of.iter().map(column).collect()
     }
 
     fn vjp(&mut self, inputs: &Tree, cotangents: &[(Path, Array)], wrt: &[Path]) -> Result<Vec<Array>, ModelError> {
         self.begin(inputs)?;
         let server = self.server.clone();
-        wrt.iter()
-            .map(|input| {
-                let pair = |output: &Path| (index(&server.outputs, output), index(&server.inputs, input));
-                let product = self.product("Gradient", cotangents, "sens", pair)?;
-                let shape = inputs.leaf(input).map(|array| array.shape().to_vec()).unwrap_or_default();
-                Ok(product.clone().reshaped(&shape).unwrap_or(product))
-            })
-            .collect()
+        let row = |input: &Path| {
+            let j = index(&server.inputs, input);
+            let terms = cotangents.iter().map(|(output, cotangent)| (index(&server.outputs, output), j, cotangent));
+            let sum = self.sum_of_products("Gradient", "sens", server.offer.input_sizes[j], terms)?;
+            let shape = inputs.leaf(input).map(|array| array.shape().to_vec()).unwrap_or_default();
+            Ok(reshaped(Array::from(sum), &shape))
+        };
+        wrt.iter().map(row).collect()
     }
 }
 
@@ -252,24 +245,38 @@ fn write_vector(out: &mut Vec<u8>, array: &Array) {
     codec::write_array(out, &Array::from(array.to_vec()), Encoding::Plain);
 }
 
-fn numbers(reply: &Reply, value: &Value) -> Result<Array, ModelError> {
+/// The vector in this shape. Where it does not fit, those who check shapes have the words for it.
+fn reshaped(vector: Array, shape: &[usize]) -> Array {
+    vector.clone().reshaped(shape).unwrap_or(vector)
+}
+
+/// A vector of the size that the server declares.
+fn numbers(reply: &Reply, value: &Value, size: usize) -> Result<Array, ModelError> {
     let expected = Expected { dtype: DType::Float64, rank: Some(1), null_is_nan: true };
-    codec::decode(value, expected).map_err(|error| reply.unintelligible(&error.to_string()))
+    let vector = codec::decode(value, expected).map_err(|error| reply.unintelligible(&error.to_string()))?;
+    if *vector.shape() == [size] {
+        return Ok(vector);
+    }
+    let words = format!("it answered an array of shape {:?} for a vector of size {size}", vector.shape());
+    Err(reply.error(ModelErrorKind::Failed, &words))
 }
 
 /// A body, or the error that it holds. Whatever the status: servers differ in theirs.
 fn answer(reply: &Reply) -> Result<Value, ModelError> {
-    let value = match codec::parse_json(&reply.body)
-        .or_else(|error| codec::parse_json(&mended(&reply.body)).map_err(|_| error))
-    {
+    let parsed = codec::parse_json(&reply.body);
+    let value = match parsed.or_else(|error| codec::parse_json(&mended(&reply.body)).map_err(|_| error)) {
         Ok(value) => value,
         Err(error) if reply.is_success() => return Err(reply.unintelligible(&error.to_string())),
         Err(_) => return Err(reply.failure()),
     };
     if let Some(error) = value.get("error") {
-        let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
-        let kind = if text("type") == "InvalidInput" { ModelErrorKind::Refused } else { ModelErrorKind::Failed };
-        return Err(reply.error(kind, &format!("{}: {}", text("type"), text("message"))));
+        let text = |key: &str| error.get(key).and_then(Value::as_str);
+        let kind = if text("type") == Some("InvalidInput") { ModelErrorKind::Refused } else { ModelErrorKind::Failed };
+        let words = match (text("type"), text("message")) {
+            (Some(name), Some(message)) => format!("{name}: {message}"),
+            _ => error.to_string(),
+        };
+        return Err(reply.error(kind, &words));
     }
     if reply.is_success() { Ok(value) } else { Err(reply.failure()) }
 }
