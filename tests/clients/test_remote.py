@@ -202,6 +202,15 @@ def test_differences_are_taken_when_asked_for(spring):
     np.testing.assert_array_equal(alone["force"]["x"], jacobian["force"]["x"])
 
 
+def test_what_the_manifest_marks_beyond_the_server_is_differentiated(tmp_path, spring_url):
+    model = Remote(tmp_path, spring_url, rest='[differentiable]\ninputs = ["offset"]')
+    given = {**SPRING, "offset": [1.0, 2.0, 3.0]}
+    jacobian, report = model.ask("jacobian", given, "--report", "--of", "energy", "--wrt", "offset", "--wrt", "x")
+    assert report.startswith("central: 12 evaluations"), report
+    np.testing.assert_allclose(jacobian["energy"]["offset"], [1.0, 1.0, 1.0], rtol=1e-8)
+    np.testing.assert_allclose(jacobian["energy"]["x"], [0.5, 0.5, 0.5], rtol=1e-8)
+
+
 def test_what_a_tesseract_refuses_is_the_caller_s_fault(spring):
     code, words = spring.refused("apply", {**SPRING, "count": 0})
     assert code == 2 and "/apply: count: " in words and "there must be at least one" in words, words

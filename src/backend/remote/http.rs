@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue, Request, Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::codec;
@@ -74,6 +75,8 @@ impl Client {
             .max_redirects_will_error(false)
             .max_idle_connections(MOST_IDLE)
             .max_idle_connections_per_host(MOST_IDLE)
+            // As the system says whom to trust, a laboratory's own authority is trusted too.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .user_agent(concat!("secant/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
@@ -179,13 +182,14 @@ impl Client {
             ureq::Error::Protocol(error) => {
                 return ModelError::broken(format!("{place} does not speak HTTP: {error}"));
             }
-            ureq::Error::HostNotFound => "there is no such host".to_owned(),
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 format!("the connection was refused{again}: is the server running?")
             }
             ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 format!("the connection was closed before the answer was whole{again}")
             }
+            // Without its own `io: ` before it.
+            ureq::Error::Io(error) => format!("{error}{again}"),
             error => format!("{error}{again}"),
         };
         ModelError::new(ModelErrorKind::Crashed, format!("{place}: {error}"))

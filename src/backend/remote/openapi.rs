@@ -81,7 +81,7 @@ pub(super) fn schema(document: &Value, name: &str) -> Value {
 fn convert(schema: &Value, open: &mut Vec<String>) -> Value {
     let Value::Object(fields) = schema else { return schema.clone() };
     if is_array(schema) {
-        return leaf(fields);
+        return leaf(fields, is_marked(schema));
     }
     let mut converted = Map::new();
     for (keyword, value) in fields {
@@ -116,12 +116,16 @@ fn is_array(schema: &Value) -> bool {
     schema.get("array_flags").is_some() || kind.is_some_and(|kind| kind == "array")
 }
 
+/// Whether the server differentiates by such an array, or differentiates it.
+fn is_marked(schema: &Value) -> bool {
+    let flags = schema.get("array_flags").and_then(Value::as_array);
+    flags.is_some_and(|flags| flags.iter().any(|flag| flag == "DIFFERENTIABLE"))
+}
+
 /// An array object's schema as that of a leaf.
-fn leaf(fields: &Map<String, Value>) -> Value {
+fn leaf(fields: &Map<String, Value>, marked: bool) -> Value {
     let property = |name: &str| fields.get("properties").and_then(|properties| properties.get(name));
     let dtype = property("dtype").map_or(DType::Float64, own_dtype);
-    let flags = fields.get("array_flags").and_then(Value::as_array);
-    let marked = flags.is_some_and(|flags| flags.iter().any(|flag| flag == "DIFFERENTIABLE"));
     let mut leaf = Map::new();
     leaf.insert("dtype".to_owned(), dtype.name().into());
     leaf.insert("shape".to_owned(), property("shape").map_or(Value::Null, dimensions));
@@ -158,37 +162,46 @@ fn dimensions(shape: &Value) -> Value {
 
 /// The leaves of a side that are not array objects but plain numbers and lists of them.
 pub(super) fn plain_leaves(document: &Value, name: &str, side: &Node) -> Vec<Pattern> {
-    let Some(root) = component(document, name) else { return Vec::new() };
     let leaves = side.leaves().into_iter().map(|(pattern, _)| pattern);
-    leaves.filter(|pattern| !leads_to_array(document, root, pattern.segments(), MAX_STEPS)).collect()
+    leaves.filter(|pattern| array_at(document, name, pattern).is_none()).collect()
+}
+
+/// The first leaf of a side that can be differentiated, though not by the server.
+pub(super) fn marked_here_alone(document: &Value, name: &str, side: &Node) -> Option<Pattern> {
+    let mut marked = side.leaves().into_iter().filter(|(_, leaf)| leaf.differentiable).map(|(pattern, _)| pattern);
+    marked.find(|pattern| !array_at(document, name, pattern).is_some_and(is_marked))
+}
+
+/// The schema of the array object that a way down the schema by this name leads to.
+fn array_at<'d>(document: &'d Value, name: &str, way: &Pattern) -> Option<&'d Value> {
+    array_below(document, component(document, name)?, way.segments(), MAX_STEPS)
 }
 
 /// References that are followed on the way to a leaf, at most.
 const MAX_STEPS: usize = 64;
 
-/// Whether there is an array object at the end of a way down a schema.
-fn leads_to_array(document: &Value, schema: &Value, way: &[PatternSegment], steps: usize) -> bool {
-    let Some(steps) = steps.checked_sub(1) else { return false };
-    let below = |schema: &Value, way| leads_to_array(document, schema, way, steps);
+fn array_below<'d>(document: &'d Value, schema: &'d Value, way: &[PatternSegment], steps: usize) -> Option<&'d Value> {
+    let steps = steps.checked_sub(1)?;
+    let below = |schema, way| array_below(document, schema, way, steps);
     let reference = schema.get("$ref").and_then(|reference| reference.as_str()?.strip_prefix(SCHEMAS));
     if let Some(target) = reference.and_then(|name| component(document, name)) {
         return below(target, way);
     }
     for keyword in ["anyOf", "oneOf", "allOf"] {
         if let Some(schemas) = schema.get(keyword).and_then(Value::as_array) {
-            return schemas.iter().any(|schema| below(schema, way));
+            return schemas.iter().find_map(|schema| below(schema, way));
         }
     }
-    let Some((segment, rest)) = way.split_first() else { return is_array(schema) };
+    let Some((segment, rest)) = way.split_first() else { return is_array(schema).then_some(schema) };
     let next = match segment {
-        PatternSegment::Exactly(Segment::Field(name)) => schema.get("properties").and_then(|fields| fields.get(name)),
+        PatternSegment::Exactly(Segment::Field(name)) => schema.get("properties")?.get(name),
         PatternSegment::Exactly(Segment::Index(index)) => {
             schema.get("prefixItems").and_then(|items| items.get(index)).or_else(|| schema.get("items"))
         }
         PatternSegment::AnyIndex => schema.get("items"),
         PatternSegment::AnyKey | PatternSegment::Exactly(Segment::Key(_)) => schema.get("additionalProperties"),
     };
-    next.is_some_and(|schema| below(schema, rest))
+    below(next?, rest)
 }
 
 #[cfg(test)]
@@ -252,8 +265,8 @@ mod tests {
             let leaf = signature.side(side).leaf(&path.parse().unwrap()).unwrap();
             format!("{} {} {}", leaf.dtype, leaf.shape_text(), leaf.differentiable)
         };
-        assert_eq!(leaf(Side::Input, "each.{k}"), "float32 (any,) true");
-        assert_eq!(leaf(Side::Input, "part.rows.[0]"), "float32 (any,) true");
+        assert_eq!(leaf(Side::Input, "each.{k}"), "float32 (None,) true");
+        assert_eq!(leaf(Side::Input, "part.rows.[0]"), "float32 (None,) true");
         assert_eq!(leaf(Side::Input, "maybe"), "float64 (3, 1) false");
         assert_eq!(leaf(Side::Input, "part.gain"), "float64 () false");
         assert_eq!(leaf(Side::Output, "n"), "int64 () false");
@@ -261,6 +274,12 @@ mod tests {
             plain_leaves(&document, INPUT, &signature.inputs).iter().map(Pattern::to_string).collect();
         assert_eq!(plain, ["part.gain", "steps"]);
         assert!(plain_leaves(&document, OUTPUT, &signature.outputs).is_empty());
+        assert_eq!(marked_here_alone(&document, INPUT, &signature.inputs), None);
+        for path in ["maybe", "part.gain"] {
+            let marks = Differentiable { inputs: vec![path.parse().unwrap()], outputs: Vec::new() };
+            let signature = Signature::parse(&input, &output, &marks).unwrap();
+            assert_eq!(marked_here_alone(&document, INPUT, &signature.inputs), Some(path.parse().unwrap()));
+        }
     }
 
     #[test]

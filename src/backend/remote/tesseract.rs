@@ -50,6 +50,13 @@ impl Tesseract {
         let plain = openapi::plain_leaves(document, openapi::INPUT, &signature.inputs);
         let plain_outputs = openapi::plain_leaves(document, openapi::OUTPUT, &signature.outputs);
         let mut natives = openapi::natives(document);
+        let marked_here_alone = openapi::marked_here_alone(document, openapi::INPUT, &signature.inputs)
+            .or_else(|| openapi::marked_here_alone(document, openapi::OUTPUT, &signature.outputs));
+        if let Some(path) = marked_here_alone {
+            // The server would refuse to be asked about it, and a request may ask about all there are.
+            tracing::info!("{}: differences are taken, since the server does not differentiate {path}", client.url());
+            natives = Natives { abstract_eval: natives.abstract_eval, ..Natives::default() };
+        }
         // A plain number has no shape to be told instead.
         natives.abstract_eval &= plain.is_empty() && plain_outputs.is_empty();
         let base64 = openapi::writes(document, "json+base64");
