@@ -193,7 +193,7 @@ impl Model {
 
     /// Which derivatives the model has itself; none where it cannot be started.
     pub(crate) fn natives(&self) -> crate::model::Natives {
-        self.pool.lend().map(|instance| instance.natives()).unwrap_or_default()
+        self.pool.lend(&Progress::default()).map(|instance| instance.natives()).unwrap_or_default()
     }
 
     fn query<T>(&self, question: Question, inputs: &impl Inputs, vectors: Vectors, answer: Answer<T>) -> Query<'_, T> {

@@ -36,6 +36,8 @@ mod exec;
 mod manifest;
 mod model;
 mod schema;
+#[cfg(feature = "cli")]
+mod server;
 mod snapshot;
 mod tree;
 

@@ -46,9 +46,9 @@ fn rosenbrock_has_its_closed_form() {
 fn rosenbrock_as_a_snapshot() {
     let jacobian = plugin("rosenbrock").jacobian(&json!({"x": -1.2, "y": 1.0})).run().unwrap();
     insta::assert_snapshot!(secant::snapshot(&jacobian, 6), @r"
-    d z / d x []
+    d result / d x []
     -215.6
-    d z / d y []
+    d result / d y []
     -88
     ");
 }

@@ -19,7 +19,7 @@ typedef struct {
 static const char *const words[] = {
     "crash", "exit", "hang", "stdout", "flood-stderr", "wrong-shape", "wrong-length", "wrong-type",
     "missing-output", "nan", "inf", "enormous", "error", "refuse", "dead", "bad-status", "slow",
-    "exit-early", "no-instance", "wrong-abi", "null-table", "null-apply", "short-table",
+    "exit-early", "until-cancelled", "no-instance", "wrong-abi", "null-table", "null-apply", "short-table",
 };
 
 /* ---- what is asked for --------------------------------------------------------------------- */
@@ -132,6 +132,10 @@ static secant_status evaluate(misbehaving *self, secant_call *call) {
             exit(3);
         }
         while (asked("hang")) pause_for(3600.0);
+        if (asked("until-cancelled")) {
+            while (!call->cancelled(call)) pause_for(0.001);
+            return say(call, SECANT_FAILED, "nobody waits any more");
+        }
         if (asked("error")) return say(call, SECANT_FAILED, "solver did not converge");
         if (asked("refuse")) return say(call, SECANT_REFUSED, "x makes no sense");
         if (asked("bad-status")) return 77;

@@ -1,16 +1,16 @@
 """nested: structs, dictionaries and lists of arrays, in and out.
 
-With gain g, offset o and steps s, fields f and layers l:
+With gain g, offset o, fields f, layers l and counts c:
 
-    per_key.{k}    p_k  = g sum_i tanh(f_ki) + o^2
-    layers_out.[j] y_ji = g sin(s l_ji) + o
-    summary.total  T    = sum_k p_k^2 / 2 + sum_ji y_ji^2 / 2
+    per_key.{k}    p_ki = g tanh(f_ki)
+    layers_out.[j] y_ji = g sin(l_ji) + o_i
+    summary.total  T    = sum_ki p_ki^2 / 2 + sum_ji y_ji^2 / 2 + sum_i c_i
 
 whose derivatives are
 
-    dp_k/dg = sum_i tanh(f_ki)      dp_k/do = 2 o      dp_k/df_ki = g (1 - tanh(f_ki)^2)
-    dy_ji/dg = sin(s l_ji)          dy_ji/do = 1       dy_ji/dl_ji = g s cos(s l_ji)
-    dT/dw = sum_k p_k dp_k/dw + sum_ji y_ji dy_ji/dw   for any input w
+    dp_ki/dg = tanh(f_ki)    dp_ki/df_ki = g (1 - tanh(f_ki)^2)
+    dy_ji/dg = sin(l_ji)     dy_ji/do_i = 1     dy_ji/dl_ji = g cos(l_ji)
+    dT/dw = sum_ki p_ki dp_ki/dw + sum_ji y_ji dy_ji/dw   for any input w
 
 and zero where not listed.
 """
@@ -22,15 +22,13 @@ import sys
 
 def apply(inputs):
     gain, offset = inputs["params"]["gain"], inputs["params"]["offset"]
-    fields, layers, steps = inputs["fields"], inputs["layers"], inputs["steps"]
-    per_key = {key: gain * sum(map(math.tanh, field)) + offset**2 for key, field in fields.items()}
-    layers_out = [[gain * math.sin(steps * x) + offset for x in layer] for layer in layers]
-    squares = sum(p * p for p in per_key.values()) + sum(y * y for layer in layers_out for y in layer)
+    per_key = {key: [gain * math.tanh(x) for x in field] for key, field in inputs["fields"].items()}
+    layers_out = [[gain * math.sin(x) + o for x, o in zip(layer, offset)] for layer in inputs["layers"]]
+    squares = sum(v * v for vector in (*per_key.values(), *layers_out) for v in vector)
     return {
         "summary": {
-            "total": squares / 2,
-            "count": sum(map(len, fields.values())) + sum(map(len, layers)),
-            "name": inputs["name"],
+            "total": squares / 2 + sum(inputs["counts"] or []),
+            "n_layers": len(layers_out),
         },
         "per_key": per_key,
         "layers_out": layers_out,

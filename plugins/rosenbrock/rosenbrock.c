@@ -2,7 +2,7 @@
  * rosenbrock.c - Rosenbrock's valley as a secant model, about as small as one gets.
  *
  * Shows inputs and outputs addressed by their position in the schemas. Has no derivatives of its
- * own: they are dz/dx = -2 (a - x) - 4 b x (y - x^2) and dz/dy = 2 b (y - x^2).
+ * own: they are d/dx = -2 (a - x) - 4 b x (y - x^2) and d/dy = 2 b (y - x^2).
  */
 #include <secant.h>
 
@@ -25,10 +25,10 @@ static double scalar(const secant_call *call, uint32_t index) {
 static secant_status apply(void *instance, secant_call *call) {
     double x = scalar(call, X), y = scalar(call, Y);
     double valley = y - x * x, slope = scalar(call, A) - x;
-    double *z = (double *)call->output_at(call, 0, SECANT_FLOAT64, 0, NULL);
+    double *height = (double *)call->output_at(call, 0, SECANT_FLOAT64, 0, NULL);
     (void)instance;
-    if (z == NULL) return SECANT_FAILED;
-    *z = slope * slope + scalar(call, B) * valley * valley;
+    if (height == NULL) return SECANT_FAILED;
+    *height = slope * slope + scalar(call, B) * valley * valley;
     return SECANT_OK;
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::wire::{Silence, Wire};
+use crate::model::Cancel;
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Child {
     group: Pid,
     pub(crate) wire: Wire,
     status: Option<ExitStatus>,
+    /// Who no longer waits for it when this is set.
+    pub(crate) cancel: Cancel,
 }
 
 /// How long a process that was asked to end may take before it is told to, and before it is made to.
@@ -75,7 +78,7 @@ impl Launch {
         let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { unreachable!("all three streams were asked for") };
         let wire = Wire::new(stdin.into(), stdout.into(), Some(stderr.into())).map_err(|error| error.to_string())?;
-        Ok(Child { process, group, wire, status: None })
+        Ok(Child { process, group, wire, status: None, cancel: Cancel::default() })
     }
 }
 
@@ -116,6 +119,7 @@ impl Child {
             let glance = Instant::now() + GLANCE;
             let until = deadline.map_or(glance, |deadline| deadline.min(glance));
             match step(&mut self.wire, Some(until)) {
+                Err(Silence::Late) if self.cancel.is_set() => return Err(Silence::Unwanted),
                 Err(Silence::Late) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
                 done => return done,
             }

@@ -44,6 +44,8 @@ pub(crate) enum Silence {
     Closed,
     /// The line has no end within [`LONGEST_LINE`].
     Endless,
+    /// Nobody waits for a line any more.
+    Unwanted,
     /// The pipes failed.
     Io(Errno),
 }

@@ -53,6 +53,8 @@ pub(crate) enum Command {
         #[arg(long)]
         update: bool,
     },
+    /// Serve models over HTTP, to Tesseract and UM-Bridge clients and to people
+    Serve(Serve),
     /// Make a working plugin to start from
     New {
         /// Its name, and its folder's
@@ -81,6 +83,59 @@ pub(crate) struct ModelArguments {
     /// The longest an evaluation may take, such as 30s; a library then runs in a process of its own
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// Which models to serve, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Serve {
+    /// Models by name or path [default: all there are]
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// The address to listen at [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) host: Option<std::net::IpAddr>,
+    /// The port; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub(crate) port: u16,
+    /// Serve UM-Bridge clients at the root of this port too; they are always served under /umbridge
+    #[arg(long, value_name = "PORT")]
+    pub(crate) umbridge_port: Option<u16>,
+    /// Answer only those who show the token in this file (Authorization: Bearer ...)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Listen beyond this machine without asking for a token
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Let pages of this origin ask; may be repeated, * for any
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) cors: Vec<String>,
+    /// The folder that json+binref arrays are read from and written to [default: no such format]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) binref: Option<PathBuf>,
+    /// Offer the endpoint that runs test cases
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Instances of a model evaluated at once [default: the manifest's, else the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// The longest an evaluation may take, such as 30s; a library then runs in a process of its own
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    pub(crate) timeout: Option<Duration>,
+    /// Requests computed at once [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: Option<u16>,
+    /// Requests that may wait for their turn
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) queue: u16,
+    /// The largest request, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    pub(crate) body_limit: usize,
+    /// The longest a request may take, its waiting included [default: any time]
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    pub(crate) time_limit: Option<Duration>,
+    /// How long requests under way may take once the server is asked to stop
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout, default_value = "30s")]
+    pub(crate) patience: Duration,
 }
 
 /// A question and how to answer it.

@@ -7,7 +7,7 @@ use super::progress::watched;
 use super::{Failure, npz, report, settings};
 use crate::Model;
 use crate::codec::Encoding;
-use crate::endpoint::{self, Answer, Endpoint, Question, Settings};
+use crate::endpoint::{self, Answer, Endpoint, Lists, Question, Settings};
 
 pub(super) fn apply(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Result<(), Failure> {
     let model = settings::open(&ask.model, folders)?;
@@ -22,8 +22,9 @@ pub(super) fn abstract_eval(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Resu
 fn plain(ask: &Ask, model: &Model, quiet: bool, endpoint: Endpoint) -> Result<(), Failure> {
     let body = settings::read_payload(&ask.payload)?;
     let settings = Settings::default();
-    let (answer, _) =
-        watched(quiet, |progress| endpoint::answer(&model.context(progress), endpoint, &body, &settings))?;
+    let (answer, _) = watched(quiet, |progress| {
+        endpoint::answer(&model.context(progress), endpoint, &body, Lists::Optional, &settings)
+    })?;
     write(ask, &answer)
 }
 
@@ -34,8 +35,9 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     settings::override_paths(&mut body, ask, wrt, of);
     let model = settings::open(&ask.model, folders)?;
     let endpoint = Endpoint::Derivative(question);
-    let (answer, told) =
-        watched(quiet, |progress| endpoint::answer(&model.context(progress), endpoint, &body, &settings))?;
+    let (answer, told) = watched(quiet, |progress| {
+        endpoint::answer(&model.context(progress), endpoint, &body, Lists::Optional, &settings)
+    })?;
     write(ask, &answer)?;
     let Some(told) = told.filter(|_| !quiet) else { return Ok(()) };
     if ask.report {

@@ -68,22 +68,8 @@ pub(super) fn describe(model: &Model) -> Result<(), Failure> {
 }
 
 fn leaf_cells(leaf: &Leaf) -> Vec<String> {
-    let bounds = match (leaf.minimum, leaf.maximum) {
-        (None, None) => String::new(),
-        (minimum, maximum) => {
-            let lower = minimum.map_or_else(
-                || "(-inf".to_owned(),
-                |bound| format!("{}{}", if bound.exclusive { '(' } else { '[' }, bound.limit),
-            );
-            let upper = maximum.map_or_else(
-                || "inf)".to_owned(),
-                |bound| format!("{}{}", bound.limit, if bound.exclusive { ')' } else { ']' }),
-            );
-            format!("{lower}, {upper}")
-        }
-    };
     let marked = if leaf.differentiable { "differentiable" } else { "" };
-    vec![leaf.dtype.to_string(), leaf.shape_text(), marked.to_owned(), bounds]
+    vec![leaf.dtype.to_string(), leaf.shape_text(), marked.to_owned(), leaf.domain_text()]
 }
 
 /// What each derivative costs in evaluations, n being the elements of the differentiable inputs.

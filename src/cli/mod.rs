@@ -9,6 +9,7 @@ mod new;
 mod npz;
 mod progress;
 mod report;
+mod serve;
 mod settings;
 mod signals;
 mod worker;
@@ -49,6 +50,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What went wrong, in words.
+    fn text(&self) -> &str {
+        match self {
+            Failure::Cases => "stored cases failed",
+            Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => text,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
@@ -69,7 +80,10 @@ impl From<endpoint::Error> for Failure {
             endpoint::Error::Model { place: Place::Start, .. } => Failure::Operator(text),
             endpoint::Error::Model { error, .. } => match error.kind {
                 ModelErrorKind::Refused | ModelErrorKind::Failed => Failure::Model(text),
-                ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken => Failure::Crash(text),
+                ModelErrorKind::Crashed
+                | ModelErrorKind::TimedOut
+                | ModelErrorKind::Broken
+                | ModelErrorKind::Cancelled => Failure::Crash(text),
             },
         }
     }
@@ -78,8 +92,11 @@ impl From<endpoint::Error> for Failure {
 /// Runs the program on its arguments.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    report::install(arguments.verbose);
-    signals::install();
+    let serves = matches!(arguments.command, Command::Serve(_));
+    report::install(arguments.verbose, serves && !arguments.quiet);
+    if !serves {
+        signals::install();
+    }
     if !matches!(arguments.command, Command::Worker { .. }) {
         report::keep_stdout();
     }
@@ -103,6 +120,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Vjp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Vjp),
         Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
+        Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind } => new::run(&name, kind, &folders),
         Command::Worker { model } => worker::run(&model),
     }

@@ -11,18 +11,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Failure;
 use crate::endpoint::Report;
 
-/// Sends log messages to stderr, and says what a panic is.
-pub(super) fn install(verbose: bool) {
-    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
-    let subscriber = tracing_subscriber::fmt()
+/// Sends log messages to stderr, and says what a panic is. A server tells of every request, and when it was.
+pub(super) fn install(verbose: bool, serving: bool) {
+    let level = match (verbose, serving) {
+        (true, _) => tracing::Level::DEBUG,
+        (false, true) => tracing::Level::INFO,
+        (false, false) => tracing::Level::WARN,
+    };
+    let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_target(false)
-        .without_time()
-        .with_ansi(std::io::stderr().is_terminal())
-        .finish();
+        .with_ansi(std::io::stderr().is_terminal());
     // Set once, at the start of the program.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = if serving {
+        tracing::subscriber::set_global_default(log.finish())
+    } else {
+        tracing::subscriber::set_global_default(log.without_time().finish())
+    };
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         default(panic);
@@ -90,15 +96,13 @@ pub(super) fn note(text: &str) {
 
 /// Why the command failed.
 pub(super) fn failure(failure: &Failure) {
-    match failure {
-        Failure::Cases => {}
-        Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => {
-            // Clients of the HTTP protocol expect this prefix; people need no telling.
-            let text = text.replace("Value error, ", "");
-            for (i, line) in text.trim().lines().enumerate() {
-                eprintln!("{}", format!("{}{line}", if i == 0 { "error: " } else { "       " }).trim_end());
-            }
-        }
+    if matches!(failure, Failure::Cases) {
+        return;
+    }
+    // Clients of the HTTP protocol expect this prefix; people need no telling.
+    let text = failure.text().replace("Value error, ", "");
+    for (i, line) in text.trim().lines().enumerate() {
+        eprintln!("{}", format!("{}{line}", if i == 0 { "error: " } else { "       " }).trim_end());
     }
 }
 

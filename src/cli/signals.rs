@@ -18,3 +18,18 @@ pub(super) fn install() {
         }
     });
 }
+
+/// From now on the first such signal asks a server to `stop`, and the second ends everything.
+pub(super) fn install_draining(stop: impl FnOnce() + Send + 'static) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    thread::spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            stop();
+        }
+        if let Some(signal) = signals.next() {
+            backend::kill_all();
+            std::process::exit(128 + signal);
+        }
+    });
+}

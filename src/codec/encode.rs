@@ -176,6 +176,17 @@ fn write_elements<T: Pod>(
     out.extend_from_slice(tail);
 }
 
+/// Writes an array object whose bytes are in a file, named by `buffer`.
+pub(crate) fn write_reference(out: &mut Vec<u8>, dtype: DType, shape: &[usize], buffer: &str, lz4: bool) {
+    out.extend_from_slice(b"{\"object_type\":\"array\",\"shape\":");
+    write_shape(out, shape);
+    write_dtype(out, dtype);
+    out.extend_from_slice(b",\"data\":{\"buffer\":");
+    serde_json::to_writer(&mut *out, buffer).expect("memory takes every write");
+    out.extend_from_slice(b",\"encoding\":\"binref\"");
+    out.extend_from_slice(if lz4 { b",\"compression\":\"lz4\"}}" } else { b"}}" });
+}
+
 /// Writes nested lists of the given lengths, element by element.
 pub(crate) fn write_nested<'v, T: Copy + 'v>(
     out: &mut Vec<u8>,
@@ -202,7 +213,8 @@ fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-fn lz4(bytes: &[u8]) -> Vec<u8> {
+/// An LZ4 frame of the bytes.
+pub(crate) fn lz4(bytes: &[u8]) -> Vec<u8> {
     let mut frame = FrameEncoder::new(Vec::new());
     frame.write_all(bytes).expect("memory takes every write");
     frame.finish().expect("memory takes every write")

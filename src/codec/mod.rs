@@ -15,9 +15,9 @@ pub(crate) use cast::castable;
 pub(crate) use decode::decode_wide;
 pub use decode::{Expected, decode};
 pub use encode::{Encoding, write_abstract, write_array, write_tree, write_view};
-pub(crate) use encode::{write_float, write_nested, write_nodes};
+pub(crate) use encode::{lz4, write_float, write_nested, write_nodes, write_reference};
 pub(crate) use json::mark_non_finite;
-pub use json::{parse_json, standard_text};
+pub use json::{JsonError, parse_json, standard_text};
 pub(crate) use object::{read_dtype, read_shape};
 
 use crate::tree::DType;

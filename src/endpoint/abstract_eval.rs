@@ -34,7 +34,7 @@ pub fn abstract_eval(context: &Context<'_>, inputs: &Tree<Abstract>) -> Result<T
     if let Some(shapes) = signature.output_shapes(inputs) {
         return Ok(shapes);
     }
-    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let mut instance = context.pool.lend(context.progress).map_err(|error| Error::opening(context.pool, error))?;
     if instance.natives().abstract_eval {
         let shapes = instance.abstract_eval(inputs);
         return instance.settle(shapes).map_err(|error| Error::at(context.pool, super::Place::Base, error));

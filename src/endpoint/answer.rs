@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::request::body_inputs;
 use super::{
-    Block, Context, Error, Jacobian, Question, Report, Request, Settings, Vectors, abstract_eval, apply, jacobian, jvp,
-    vjp,
+    Block, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval, apply,
+    jacobian, jvp, vjp,
 };
 use crate::codec::{self, Encoding};
-use crate::tree::{Abstract, Path, Tree};
+use crate::tree::{Abstract, Array, Path, Tree};
 
 /// What can be asked of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub fn answer(
     context: &Context<'_>,
     endpoint: Endpoint,
     body: &Value,
+    lists: Lists,
     settings: &Settings,
 ) -> Result<(Answer, Option<Report>), Error> {
     let signature = context.pool.model().signature();
@@ -79,7 +80,7 @@ pub fn answer(
         }
         Endpoint::Derivative(question) => question,
     };
-    let request = Request::parse(signature, question, body)?;
+    let request = Request::parse(signature, question, body, lists)?;
     let (answer, report) = match question {
         Question::Jacobian => {
             let jacobian = jacobian(context, &request, settings)?;
@@ -98,24 +99,42 @@ pub fn answer(
     Ok((answer, Some(report)))
 }
 
+/// An array of an answer.
+pub enum Piece<'a> {
+    /// One that is whole.
+    Array(&'a Array),
+    /// A block of a Jacobian, in whatever order it lies in memory.
+    Block(Block<'a>),
+}
+
 impl Answer {
     /// Writes it as JSON.
     pub fn write(&self, out: &mut Vec<u8>, encoding: Encoding) {
+        self.write_with(out, &mut |out, piece| match piece {
+            Piece::Array(array) => codec::write_array(out, array, encoding),
+            Piece::Block(Block::Real(view)) => codec::write_view(out, view, encoding),
+            Piece::Block(Block::Complex(array)) => codec::write_view(out, array.view(), encoding),
+        });
+    }
+
+    /// The same, its arrays as `write` does.
+    pub fn write_with(&self, out: &mut Vec<u8>, write: &mut impl FnMut(&mut Vec<u8>, Piece<'_>)) {
         match self {
-            Answer::Outputs(outputs) => codec::write_tree(out, outputs, encoding),
+            Answer::Outputs(outputs) => {
+                codec::write_nodes(out, outputs, &mut |out, array| write(out, Piece::Array(array)));
+            }
             Answer::Shapes(shapes) => codec::write_abstract(out, shapes),
             Answer::Vectors(vectors) => {
                 write_object(out, vectors.iter().map(|(path, array)| (path, array)), |out, array| {
-                    codec::write_array(out, array, encoding);
+                    write(out, Piece::Array(array));
                 });
             }
             Answer::Jacobian(jacobian) => {
-                let blocks: Vec<_> = jacobian.blocks().collect();
-                let rows = blocks.chunks(jacobian.wrt().spans().len().max(1)).map(|row| (row[0].0, row));
-                write_object(out, rows, |out, row| {
-                    write_object(out, row.iter().map(|(_, wrt, block)| (*wrt, block)), |out, block| match block {
-                        Block::Real(view) => codec::write_view(out, view.view(), encoding),
-                        Block::Complex(array) => codec::write_view(out, array.view(), encoding),
+                let mut blocks = jacobian.blocks();
+                write_object(out, jacobian.of().paths().map(|of| (of, ())), |out, ()| {
+                    let row = blocks.by_ref().take(jacobian.wrt().spans().len());
+                    write_object(out, row.map(|(_, wrt, block)| (wrt, block)), |out, block| {
+                        write(out, Piece::Block(block));
                     });
                 });
             }

@@ -44,12 +44,18 @@ impl Error {
 
     /// An instance that could not be opened.
     pub(super) fn opening(pool: &Pool, error: ModelError) -> Error {
+        if error.kind == ModelErrorKind::Cancelled {
+            return Error::Cancelled;
+        }
         Error::Model { model: pool.model().description().name.clone(), place: Place::Start, error }
     }
 
     /// A failed evaluation. Inputs refused as they were given are the caller's fault; refused when we had
     /// displaced them, they are not.
     pub(super) fn at(pool: &Pool, place: Place, mut error: ModelError) -> Error {
+        if error.kind == ModelErrorKind::Cancelled {
+            return Error::Cancelled;
+        }
         if error.kind == ModelErrorKind::Refused {
             if place == Place::Base {
                 let model = &pool.model().description().name;
@@ -72,6 +78,7 @@ impl fmt::Display for Error {
                     ModelErrorKind::Crashed => "crashed",
                     ModelErrorKind::TimedOut => "took too long",
                     ModelErrorKind::Broken => "broke its protocol",
+                    ModelErrorKind::Cancelled => "was stopped",
                 };
                 match place {
                     Place::Base => write!(f, "{model} {verb} at the inputs as given: {error}"),

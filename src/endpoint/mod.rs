@@ -5,10 +5,12 @@
 
 mod abstract_eval;
 mod answer;
+mod axes;
 #[cfg(feature = "cli")]
 mod case;
 mod derive;
 mod error;
+mod hessian;
 mod jacobian;
 mod native;
 mod report;
@@ -17,14 +19,15 @@ mod settings;
 mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};
-pub(crate) use answer::{Answer, Endpoint, answer};
+pub(crate) use answer::{Answer, Endpoint, Piece, answer};
 #[cfg(feature = "cli")]
 pub(crate) use case::{Case, Difference};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
+pub(crate) use hessian::hessian_vector_product;
 pub use jacobian::{Block, Jacobian};
 pub use report::{Report, Steps};
-pub use request::{Question, Request};
+pub use request::{Lists, Question, Request};
 pub use settings::{Defaults, Settings};
 pub use vectors::Vectors;
 
@@ -46,7 +49,7 @@ pub struct Context<'c> {
 /// One evaluation.
 pub fn apply(context: &Context<'_>, inputs: &Tree) -> Result<Tree, Error> {
     context.progress.plan(1);
-    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let mut instance = context.pool.lend(context.progress).map_err(|error| Error::opening(context.pool, error))?;
     let outputs = instance.apply(inputs);
     let outputs = instance.settle(outputs).map_err(|error| Error::at(context.pool, Place::Base, error))?;
     context.progress.advance(1);

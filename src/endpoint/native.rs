@@ -145,7 +145,7 @@ fn ask<T>(
     if settings.algorithm.is_some() {
         return Ok(None);
     }
-    let mut instance = context.pool.lend().map_err(|error| Error::opening(context.pool, error))?;
+    let mut instance = context.pool.lend(context.progress).map_err(|error| Error::opening(context.pool, error))?;
     let natives = instance.natives();
     if !natives.derivatives() {
         return Ok(None);

@@ -33,6 +33,15 @@ impl Question {
     }
 }
 
+/// What a request without a list of paths means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// All differentiable ones, as it is convenient at a terminal.
+    Optional,
+    /// A mistake, as the Tesseract protocol has it.
+    Required,
+}
+
 /// Which outputs are wanted. Whether a key or index exists shows only when there are outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted(pub Vec<Pattern>);
@@ -72,9 +81,9 @@ pub(super) fn field(name: &str) -> Path {
 }
 
 impl Request {
-    /// Reads the JSON of a request: `{"inputs", "jac_inputs", "jac_outputs"}` and its like. Absent or
-    /// empty path lists mean all differentiable ones; patterns stand for all that they match.
-    pub fn parse(signature: &Signature, question: Question, body: &Value) -> Result<Request, Error> {
+    /// Reads the JSON of a request: `{"inputs", "jac_inputs", "jac_outputs"}` and its like. Patterns stand
+    /// for all that they match.
+    pub fn parse(signature: &Signature, question: Question, body: &Value, lists: Lists) -> Result<Request, Error> {
         let (wrt_name, of_name, vector_name) = question.fields();
         let mut faults = Faults::default();
         let Some(fields) = body.as_object() else {
@@ -91,7 +100,7 @@ impl Request {
             );
         }
         let inputs = read_inputs(fields.get("inputs"), |inputs| signature.inputs_from_json(inputs), &mut faults);
-        let mut list = |name: &str| path_list(fields.get(name), name, &mut faults);
+        let mut list = |name: &str| path_list(fields.get(name), name, lists, &mut faults);
         let (wrt, of) = (list(wrt_name), list(of_name));
         let vectors = match vector_name {
             None => None,
@@ -193,17 +202,23 @@ fn under_inputs(violations: Violations) -> Violations {
     Violations(violations.0.into_iter().map(below).collect())
 }
 
-fn path_list(list: Option<&Value>, name: &str, faults: &mut Faults) -> Option<Vec<Pattern>> {
-    let entries = match list? {
-        Value::Array(entries) => entries,
-        _ => {
-            faults.add(&field(name), "set_type", "Input should be a list of paths");
+fn path_list(list: Option<&Value>, name: &str, lists: Lists, faults: &mut Faults) -> Option<Vec<Pattern>> {
+    let entries = match list {
+        Some(Value::Array(entries)) if !entries.is_empty() => entries,
+        Some(Value::Array(_)) if lists == Lists::Required => {
+            faults.add(&field(name), "too_short", "Set should have at least 1 item after validation, not 0");
+            return None;
+        }
+        None if lists == Lists::Required => {
+            faults.add(&field(name), "missing", "Field required");
+            return None;
+        }
+        Some(Value::Array(_)) | None => return None,
+        Some(_) => {
+            faults.add(&field(name), "set_type", "Input should be a valid set: a list of paths");
             return None;
         }
     };
-    if entries.is_empty() {
-        return None;
-    }
     let mut patterns = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let at = field(name).join(Segment::Index(index));

@@ -4,7 +4,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Progress;
 use crate::model::{Instance, Model, ModelError};
+
+/// How often who waits for an instance looks whether anybody waits for him.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// A model and its idle instances.
 pub struct Pool {
@@ -45,8 +49,15 @@ impl Pool {
         self.lock().opening
     }
 
-    /// An idle instance, or a new one; where there may be no more of them, the next that comes back.
-    pub(crate) fn lend(&self) -> Result<Loan<'_>, ModelError> {
+    /// An idle instance, or a new one; where there may be no more of them, the next that comes back. What it
+    /// does is for whoever watches `progress`.
+    pub(crate) fn lend(&self, progress: &Progress) -> Result<Loan<'_>, ModelError> {
+        let mut loan = self.find(progress)?;
+        loan.heed(progress.token());
+        Ok(loan)
+    }
+
+    fn find(&self, progress: &Progress) -> Result<Loan<'_>, ModelError> {
         let most = self.model.max_instances().unwrap_or(usize::MAX);
         let mut idle = self.lock();
         loop {
@@ -56,7 +67,10 @@ impl Pool {
             if idle.open < most {
                 break;
             }
-            idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner);
+            if progress.is_cancelled() {
+                return Err(ModelError::cancelled());
+            }
+            (idle, _) = self.freed.wait_timeout(idle, GLANCE).unwrap_or_else(PoisonError::into_inner);
         }
         idle.open += 1;
         drop(idle);

@@ -1,13 +1,15 @@
 //! How far a request has come, for whoever watches from another thread.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::model::Cancel;
 
 /// Counters of one request. Evaluating threads write them, others read them at any time.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicUsize,
     total: AtomicUsize,
-    cancelled: AtomicBool,
+    cancel: Cancel,
 }
 
 impl Progress {
@@ -21,14 +23,19 @@ impl Progress {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Asks for the request to end early: what is running is finished, nothing more is started.
+    /// Asks for the request to end early: nothing more is started, programs that run are stopped, and
+    /// libraries are told if they ask.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancel.set();
     }
 
     /// Whether the request should end early.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancel.is_set()
+    }
+
+    pub(crate) fn token(&self) -> &Cancel {
+        &self.cancel
     }
 
     pub(crate) fn plan(&self, evaluations: usize) {

@@ -100,11 +100,12 @@ pub fn sweep(
                 queue.work(pool, base);
             });
         }
-        if let Some(failure) = queue.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(failure);
-        }
+        // Before any failure: a model that was told to stop may have said that it failed.
         if progress.is_cancelled() {
             return Err(Failure::Cancelled);
+        }
+        if let Some(failure) = queue.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(failure);
         }
     }
     Ok(workers)
@@ -127,7 +128,7 @@ impl Queue<'_, '_> {
         let mut scratch = Vec::new();
         let mut loan: Option<Loan<'_>> = None;
         while let Some(share) = self.next() {
-            let mut instance = match loan.take().map_or_else(|| pool.lend(), Ok) {
+            let mut instance = match loan.take().map_or_else(|| pool.lend(self.progress), Ok) {
                 Ok(instance) => instance,
                 Err(error) => return self.fail(0, Failure::Opening(error)),
             };

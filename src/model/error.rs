@@ -25,12 +25,19 @@ pub enum ModelErrorKind {
     TimedOut,
     /// The instance broke the rules of its wire; nothing it says can be trusted.
     Broken,
+    /// Nobody waited any more; the instance was stopped in the middle of an evaluation.
+    Cancelled,
 }
 
 impl ModelErrorKind {
     /// Whether the instance must not be used again.
     pub fn is_fatal(self) -> bool {
-        matches!(self, ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken)
+        match self {
+            ModelErrorKind::Refused | ModelErrorKind::Failed => false,
+            ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken | ModelErrorKind::Cancelled => {
+                true
+            }
+        }
     }
 }
 
@@ -53,6 +60,11 @@ impl ModelError {
     /// The instance broke the rules.
     pub fn broken(message: impl Into<String>) -> ModelError {
         ModelError::new(ModelErrorKind::Broken, message)
+    }
+
+    /// Nobody waited any more.
+    pub fn cancelled() -> ModelError {
+        ModelError::new(ModelErrorKind::Cancelled, "nobody waited for it any more")
     }
 
     /// Outputs that do not conform to the output schema.

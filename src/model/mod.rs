@@ -2,9 +2,11 @@
 //! exclusive [`Instance`]s it opens. No backend is named here.
 
 mod base;
+mod cancel;
 mod error;
 
 pub use base::{Base, Batch};
+pub use cancel::Cancel;
 pub use error::{ModelError, ModelErrorKind};
 
 use crate::schema::Signature;
@@ -65,6 +67,10 @@ pub trait Instance: Send {
     fn natives(&self) -> Natives {
         Natives::default()
     }
+
+    /// From now on evaluations are for whoever holds `cancel`: once it is set they may end early, with an
+    /// error of the kind [`ModelErrorKind::Cancelled`] or any other.
+    fn heed(&mut self, _cancel: &Cancel) {}
 
     /// One whole evaluation. `inputs` have been checked against the signature; the outputs conform to it.
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError>;

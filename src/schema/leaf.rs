@@ -81,6 +81,22 @@ impl Leaf {
     pub fn shape_text(&self) -> String {
         self.shape.as_ref().map_or_else(|| "any".to_owned(), |dims| Tuple(dims).to_string())
     }
+
+    /// Its domain as an interval, `[0, inf)`; empty where it has no bounds.
+    pub fn domain_text(&self) -> String {
+        if self.minimum.is_none() && self.maximum.is_none() {
+            return String::new();
+        }
+        let lower = self.minimum.map_or_else(
+            || "(-inf".to_owned(),
+            |bound| format!("{}{}", if bound.exclusive { '(' } else { '[' }, bound.limit),
+        );
+        let upper = self.maximum.map_or_else(
+            || "inf)".to_owned(),
+            |bound| format!("{}{}", bound.limit, if bound.exclusive { ')' } else { ']' }),
+        );
+        format!("{lower}, {upper}")
+    }
 }
 
 /// The largest number of the dtype within the bound. A bound that the dtype cannot hold is first

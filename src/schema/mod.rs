@@ -23,7 +23,7 @@ mod tests;
 
 pub(crate) use fit::{broadcast as repeat_fixed, repeated as broadcast};
 pub use leaf::{Dim, Leaf};
-pub use node::Node;
+pub use node::{Field, Node};
 pub use problem::{SchemaError, SchemaErrors, Side};
 pub use violation::{Violation, Violations};
 

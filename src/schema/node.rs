@@ -50,6 +50,10 @@ pub struct Field {
     pub default: Option<Value>,
     /// What it may look like.
     pub examples: Vec<Value>,
+    /// What people call it.
+    pub title: Option<String>,
+    /// What the schema says it is.
+    pub description: Option<String>,
 }
 
 impl Node {
@@ -136,7 +140,7 @@ impl Node {
     }
 
     /// Calls `act` on this and everything below it, each with the pattern of its paths.
-    pub(super) fn visit<'n>(&'n self, pattern: &mut Pattern, act: &mut impl FnMut(&Pattern, &'n Node)) {
+    pub(crate) fn visit<'n>(&'n self, pattern: &mut Pattern, act: &mut impl FnMut(&Pattern, &'n Node)) {
         act(pattern, self);
         let mut below = |segment: PatternSegment, node: &'n Node| {
             pattern.push(segment);

@@ -21,6 +21,8 @@ pub struct Opaque {
     pub(super) validator: Option<Arc<Validator>>,
     /// What it is, in a few words.
     pub summary: String,
+    /// What it is, as JSON Schema whose references may lead into the schema it stands in.
+    pub schema: Value,
     /// What the schema says it is.
     pub description: Option<String>,
 }
@@ -34,7 +36,7 @@ impl fmt::Debug for Opaque {
 impl Opaque {
     /// Whatever it is.
     pub(super) fn anything() -> Opaque {
-        Opaque { validator: None, summary: "anything".to_owned(), description: None }
+        Opaque { validator: None, summary: "anything".to_owned(), schema: Value::Bool(true), description: None }
     }
 
     /// Everything that is wrong with a value at `path`.

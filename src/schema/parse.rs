@@ -294,11 +294,14 @@ impl<'a> Parser<'a, '_> {
             let node = self.below(PatternSegment::Exactly(Segment::Field(name.clone())), schema);
             let annotations = schema.as_object().and_then(|object| resolve(self.root, object).ok()).unwrap_or_default();
             let examples = annotations.get("examples").and_then(|examples| examples.as_array());
+            let text = |keyword: &str| annotations.get(keyword).and_then(|text| text.as_str()).map(str::to_owned);
             let field = Field {
                 node,
                 required: required.contains(&name.as_str()),
                 default: annotations.get("default").map(|&value| value.clone()),
                 examples: examples.cloned().unwrap_or_default(),
+                title: text("title"),
+                description: text("description"),
             };
             fields.insert(name.clone(), field);
         }
@@ -307,7 +310,9 @@ impl<'a> Parser<'a, '_> {
                 self.error("required", format!("'{name}' is not among the properties"));
             } else if !fields.contains_key(name) {
                 let node = Node::Opaque(rest.clone().unwrap_or_else(Opaque::anything));
-                fields.insert(name.to_owned(), Field { node, required: true, default: None, examples: Vec::new() });
+                let field =
+                    Field { node, required: true, default: None, examples: Vec::new(), title: None, description: None };
+                fields.insert(name.to_owned(), field);
             }
         }
         Node::Struct { fields, rest }

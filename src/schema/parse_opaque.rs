@@ -41,6 +41,11 @@ impl<'a> Parser<'a, '_> {
         let mut opaque = Opaque {
             validator: None,
             summary: summary(schema, view),
+            schema: if view.is_empty() {
+                schema.clone()
+            } else {
+                view.iter().map(|(keyword, value)| ((*keyword).to_owned(), (*value).clone())).collect()
+            },
             description: view.get("description").and_then(|text| text.as_str()).map(str::to_owned),
         };
         let draft = self.draft;

@@ -61,7 +61,7 @@ fn list() {
     meshstats | 1.0.0 | library | mesh.points -> statistics.first_point_coordinates, statistics.barycenter
     native | 1.0.0 | library | x, p -> y
     nested | 1.0.0 | executable (jsonrpc) | params.gain, params.offset, fields.{}, layers.[] -> summary.total, per_key.{}, layers_out.[]
-    rosenbrock | 1.0.0 | library | x, y -> z
+    rosenbrock | 1.0.0 | library | x, y -> result
     springmass | 1.0.0 | executable (once) | mass, stiffness, damping, pull, time -> period, position, velocity, energy
     vectoradd | 1.0.0 | executable (lines) | a, b, s -> result
     ");
@@ -142,7 +142,7 @@ fn describe() {
     inputs
       a             float32                               (n,)  differentiable
       b             float32                               (n,)  differentiable
-      s             float64                               ()    differentiable
+      s             float32                               ()    differentiable
       normalize     boolean
       fd_algorithm  'central', 'forward' or 'stochastic'
 
@@ -185,7 +185,7 @@ fn describe() {
 #[test]
 fn results_as_json() {
     assert_snapshot!(shown(["apply", "rosenbrock", ROSENBROCK]), @r#"
-    {"z":{"object_type":"array","shape":[],"dtype":"float64","data":{"buffer":24.199999999999996,"encoding":"json"}}}
+    {"result":{"object_type":"array","shape":[],"dtype":"float64","data":{"buffer":24.199999999999996,"encoding":"json"}}}
     --- exit code 0
     "#);
     let jacobian = run(["jacobian", "rosenbrock", ROSENBROCK]).expect(0);
@@ -193,20 +193,20 @@ fn results_as_json() {
     let (x, y) = (-1.2f64, 1.0f64);
     let expected = [-2.0 * (1.0 - x) - 400.0 * x * (y - x * x), 200.0 * (y - x * x)];
     for (name, expected) in ["x", "y"].into_iter().zip(expected) {
-        let found = &jacobian.json()["z"][name];
+        let found = &jacobian.json()["result"][name];
         assert_eq!((&found["shape"], &found["dtype"]), (&json!([]), &json!("float64")));
         let value = found["data"]["buffer"].as_f64().unwrap();
         assert!((value - expected).abs() < 1e-6 * expected.abs(), "{value} instead of {expected}");
     }
     let jvp = run(["jvp", "rosenbrock", r#"{"inputs": {"x": 1, "y": 2}, "tangent_vector": {"y": 1}}"#]).expect(0);
-    assert!((jvp.json()["z"]["data"]["buffer"].as_f64().unwrap() - 200.0).abs() < 1e-6);
+    assert!((jvp.json()["result"]["data"]["buffer"].as_f64().unwrap() - 200.0).abs() < 1e-6);
     let vjp =
-        ["vector-jacobian-product", "rosenbrock", r#"{"inputs": {"x": 1, "y": 2}, "cotangent_vector": {"z": 2}}"#];
+        ["vector-jacobian-product", "rosenbrock", r#"{"inputs": {"x": 1, "y": 2}, "cotangent_vector": {"result": 2}}"#];
     let vjp = run(vjp).expect(0);
     assert!((vjp.json()["y"]["data"]["buffer"].as_f64().unwrap() - 400.0).abs() < 1e-6);
     let shapes = r#"{"inputs": {"x": {"shape": [], "dtype": "float64"}, "y": {"shape": [], "dtype": "float64"}}}"#;
     assert_snapshot!(shown(["abstract-eval", "rosenbrock", shapes]), @r#"
-    {"z":{"shape":[],"dtype":"float64"}}
+    {"result":{"shape":[],"dtype":"float64"}}
     --- exit code 0
     "#);
 }
@@ -214,12 +214,12 @@ fn results_as_json() {
 #[test]
 fn results_as_base64() {
     let outcome = run(["apply", "rosenbrock", ROSENBROCK, "--format", "json+base64"]).expect(0);
-    let array = &outcome.json()["z"];
+    let array = &outcome.json()["result"];
     assert_eq!(array["data"]["encoding"], "base64");
     // What was answered can be asked with: bit for bit the number that plain JSON gives.
-    let z = run(["apply", "rosenbrock", ROSENBROCK]).json()["z"]["data"]["buffer"].clone();
+    let z = run(["apply", "rosenbrock", ROSENBROCK]).json()["result"]["data"]["buffer"].clone();
     let again = json!({"inputs": {"x": array, "y": 0, "a": 0, "b": 0}}).to_string();
-    let square = run(["apply", "rosenbrock", &again]).expect(0).json()["z"]["data"]["buffer"].as_f64().unwrap();
+    let square = run(["apply", "rosenbrock", &again]).expect(0).json()["result"]["data"]["buffer"].as_f64().unwrap();
     assert_eq!(square, z.as_f64().unwrap().powi(2));
 }
 
@@ -256,7 +256,7 @@ fn results_as_npz() {
     assert_eq!(found, numbers(&expected["data"]["buffer"]));
     // To a pipe, too.
     let piped = run(["apply", "rosenbrock", ROSENBROCK, "--format", "npz"]).expect(0);
-    assert!(zip::ZipArchive::new(std::io::Cursor::new(piped.stdout)).unwrap().by_name("z.npy").is_ok());
+    assert!(zip::ZipArchive::new(std::io::Cursor::new(piped.stdout)).unwrap().by_name("result.npy").is_ok());
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -279,7 +279,7 @@ fn payloads_come_from_anywhere() {
     // Paths that are typed stand before those of the payload.
     let payload = r#"{"inputs": {"x": 1, "y": 2}, "jac_inputs": ["x"]}"#;
     let outcome = run(["jacobian", "rosenbrock", payload, "--wrt", "y"]).expect(0);
-    assert_eq!(outcome.json()["z"].as_object().unwrap().keys().collect::<Vec<_>>(), ["y"]);
+    assert_eq!(outcome.json()["result"].as_object().unwrap().keys().collect::<Vec<_>>(), ["y"]);
 }
 
 #[test]
@@ -316,16 +316,14 @@ fn the_callers_mistakes() {
     assert_snapshot!(shown(["apply", "rosenbrock", r#"{"inputs": {"x": "one", "b": [1, 2], "c": 3}}"#]), @r#"
     --- stderr
     error: inputs.x: Could not parse value as a numeric array (contains non-numeric data): the text "one"
-           inputs.y: Field required
            inputs.b: Array has wrong number of dimensions: got 1D, expected 0D
-           inputs.c: Extra inputs are not permitted: there is x, y, a, b
+           inputs.c: Extra inputs are not permitted: there is x, y, a, b, fd_algorithm
     --- exit code 2
     "#);
-    assert_snapshot!(shown(["jacobian", "rosenbrock", r#"{"inputs": {"x": 1}, "jac_inputs": ["q", "a"], "jac_outputs": "z", "surplus": 1}"#]), @r"
+    assert_snapshot!(shown(["jacobian", "rosenbrock", r#"{"inputs": {"x": 1}, "jac_inputs": ["q", "a"], "jac_outputs": "result", "surplus": 1}"#]), @r"
     --- stderr
     error: surplus: Extra inputs are not permitted (expected inputs, jac_inputs, jac_outputs)
-           inputs.y: Field required
-           jac_outputs: Input should be a list of paths
+           jac_outputs: Input should be a valid set: a list of paths
            jac_inputs.[0]: Input should be 'x' or 'y', found 'q'
            jac_inputs.[1]: Input should be 'x' or 'y', found 'a'
     --- exit code 2
@@ -333,7 +331,7 @@ fn the_callers_mistakes() {
     assert_snapshot!(shown(["jacobian", "rosenbrock", ROSENBROCK, "--wrt", "a.", "--of", "w"]), @r"
     --- stderr
     error: jac_inputs.[0]: 'a.' is not a path: a name is empty (paths look like a.b, list.[0], dict.{key})
-           jac_outputs.[0]: Input should be 'z', found 'w'
+           jac_outputs.[0]: Input should be 'result', found 'w'
     --- exit code 2
     ");
     assert_snapshot!(shown(["apply", "springmass", r#"{"inputs": {"mass": 0, "stiffness": -1, "damping": 0, "pull": 1, "time": 1}}"#]), @r"
@@ -383,9 +381,9 @@ fn the_callers_mistakes() {
     error: tangent_vector: Field required
     --- exit code 2
     ");
-    assert_snapshot!(shown(["vjp", "rosenbrock", r#"{"inputs": {"x": 1, "y": 1}, "cotangent_vector": {"z": [1, 2]}}"#]), @r"
+    assert_snapshot!(shown(["vjp", "rosenbrock", r#"{"inputs": {"x": 1, "y": 1}, "cotangent_vector": {"result": [1, 2]}}"#]), @r"
     --- stderr
-    error: cotangent_vector.{z}: the cotangent vector 'z' has shape [2], expected ()
+    error: cotangent_vector.{result}: the cotangent vector 'result' has shape [2], expected ()
     --- exit code 2
     ");
     assert_snapshot!(shown(["jacobian", "rosenbrock", ROSENBROCK, "--algorithm", "exact"]), @r"

@@ -14,3 +14,4 @@ mod program;
 #[cfg(feature = "remote")]
 mod remote;
 mod rust_api;
+mod server;

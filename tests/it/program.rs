@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::probe::secant;
@@ -33,6 +34,7 @@ pub struct Outcome {
 pub struct Running {
     child: Child,
     mark: String,
+    said: Arc<Mutex<String>>,
 }
 
 impl Run {
@@ -79,7 +81,7 @@ impl Run {
         let mut child = self.command.spawn().unwrap();
         // Whether it reads its stdin is its own business.
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
-        Running { child, mark: self.mark }
+        Running { child, mark: self.mark, said: Arc::default() }
     }
 }
 
@@ -105,6 +107,31 @@ impl Running {
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended without saying {text:?}");
         }
+    }
+
+    /// Reads stderr up to the first line that begins with `text`, and returns the rest of that line.
+    pub fn line_after(&mut self, text: &str) -> String {
+        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with(text) {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended without saying {text:?}");
+        }
+        // Whatever else it says must be read, or it would wait for us.
+        let said = self.said.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut said = said.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        line[text.len()..].trim().to_owned()
+    }
+
+    /// What it wrote to stderr since.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub fn end(self) -> Outcome {

@@ -8,21 +8,27 @@ use std::sync::Arc;
 
 use super::abi;
 use super::outputs::Outputs;
-use crate::model::{Base, ModelError, ModelErrorKind};
+use crate::model::{Base, Cancel, ModelError, ModelErrorKind};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, DType, Path, Tree, element_count, read_coordinates, write_coordinate};
 
 /// A call and all the memory it points to.
 pub(super) struct Frame {
     call: Box<abi::Call>,
-    state: Box<State>,
+    reach: Box<Reach>,
     inputs: Inputs,
     /// The base that is resident, and where its outputs of interest are written.
     base: Option<u64>,
     slots: Vec<usize>,
 }
 
-/// What callbacks reach through `call.host`.
+/// What callbacks reach through `call.host`. Only `cancel` may be looked at by several threads of a model.
+struct Reach {
+    cancel: Cancel,
+    state: State,
+}
+
+/// What one callback at a time reads and writes.
 struct State {
     signature: Arc<Signature>,
     outputs: Outputs,
@@ -95,7 +101,8 @@ impl Frame {
     pub(super) fn new(signature: Arc<Signature>, shapes_only: bool) -> Frame {
         let outputs = Outputs::new(&signature, shapes_only);
         let grid = Grid::Jvp { n_of: 0 };
-        let state = Box::new(State { signature, outputs, blocks: Vec::new(), grid, message: None });
+        let state = State { signature, outputs, blocks: Vec::new(), grid, message: None };
+        let reach = Box::new(Reach { cancel: Cancel::default(), state });
         let call = Box::new(abi::Call {
             size: size_of::<abi::Call>() as u32,
             n_inputs: 0,
@@ -109,7 +116,12 @@ impl Frame {
             message: take_message,
             cancelled: is_cancelled,
         });
-        Frame { call, state, inputs: Inputs::default(), base: None, slots: Vec::new() }
+        Frame { call, reach, inputs: Inputs::default(), base: None, slots: Vec::new() }
+    }
+
+    /// Whom calls are for from now on.
+    pub(super) fn heed(&mut self, cancel: &Cancel) {
+        self.reach.cancel = cancel.clone();
     }
 
     /// Lays out a whole tree of inputs. `layout` is their number as the plugin sees it.
@@ -211,29 +223,29 @@ impl Frame {
     /// with the frame.
     #[inline]
     pub(super) fn begin(&mut self) -> *mut abi::Call {
-        self.state.outputs.begin();
-        self.state.message = None;
-        self.call.host = (&raw mut *self.state).cast();
+        self.reach.state.outputs.begin();
+        self.reach.state.message = None;
+        self.call.host = (&raw mut *self.reach).cast();
         &raw mut *self.call
     }
 
     /// Makes room for the blocks of a native derivative.
     pub(super) fn expect(&mut self, grid: Grid) {
-        self.state.grid = grid;
-        self.state.blocks.clear();
-        self.state.blocks.resize_with(grid.blocks(), Block::default);
+        self.reach.state.grid = grid;
+        self.reach.state.blocks.clear();
+        self.reach.state.blocks.resize_with(grid.blocks(), Block::default);
     }
 
     /// What a status means.
     #[inline]
     pub(super) fn outcome(&mut self, status: abi::Status) -> Result<(), ModelError> {
-        if status == abi::OK && !self.state.outputs.is_defective() { Ok(()) } else { self.failure(status) }
+        if status == abi::OK && !self.reach.state.outputs.is_defective() { Ok(()) } else { self.failure(status) }
     }
 
     #[cold]
     fn failure(&mut self, status: abi::Status) -> Result<(), ModelError> {
-        let defect = self.state.outputs.defect();
-        let words = |otherwise: &str| match (&self.state.message, &defect) {
+        let defect = self.reach.state.outputs.defect();
+        let words = |otherwise: &str| match (&self.reach.state.message, &defect) {
             (Some(message), None) => message.clone(),
             (Some(message), Some(defect)) => format!("{message} ({defect})"),
             (None, Some(defect)) => defect.clone(),
@@ -253,12 +265,12 @@ impl Frame {
 
     /// All outputs of the last call.
     pub(super) fn outputs(&self) -> Result<Tree, ModelError> {
-        self.state.outputs.tree(&self.state.signature).map_err(ModelError::failed)
+        self.reach.state.outputs.tree(&self.reach.state.signature).map_err(ModelError::failed)
     }
 
     /// All shapes the last call declared.
     pub(super) fn shapes(&self) -> Result<Tree<Abstract>, ModelError> {
-        self.state.outputs.shapes(&self.state.signature).map_err(ModelError::failed)
+        self.reach.state.outputs.shapes(&self.reach.state.signature).map_err(ModelError::failed)
     }
 
     /// The ravelled outputs of interest of the last call: the plugin's own buffer where that is all
@@ -269,12 +281,13 @@ impl Frame {
         if self.slots.len() != spans.len() {
             let unwritten =
                 |path: &dyn std::fmt::Display| ModelError::failed(format!("the model did not write the output {path}"));
-            let slots =
-                spans.iter().map(|span| self.state.outputs.index(&span.path).ok_or_else(|| unwritten(&span.path)));
+            let slots = spans
+                .iter()
+                .map(|span| self.reach.state.outputs.index(&span.path).ok_or_else(|| unwritten(&span.path)));
             self.slots = slots.collect::<Result<_, _>>()?;
         }
         for (&slot, span) in self.slots.iter().zip(spans) {
-            let Some((dtype, shape, words)) = self.state.outputs.written(slot) else {
+            let Some((dtype, shape, words)) = self.reach.state.outputs.written(slot) else {
                 return Err(ModelError::failed(format!("the model did not write the output {}", span.path)));
             };
             let same =
@@ -301,7 +314,7 @@ impl Frame {
 
     /// The blocks of a native derivative, all of them.
     pub(super) fn take_blocks(&mut self) -> Result<Vec<Array>, ModelError> {
-        let blocks = std::mem::take(&mut self.state.blocks);
+        let blocks = std::mem::take(&mut self.reach.state.blocks);
         let arrays = blocks.into_iter().map(|block| {
             let dtype = block.dtype?;
             let count = block.shape.iter().product::<usize>() * dtype.size();
@@ -334,10 +347,10 @@ impl Typed for Abstract {
 /// # Safety
 /// `call` was made by [`Frame::new`], its frame is alive, and no other reference to the state is.
 unsafe fn state<'c>(call: *const abi::Call) -> &'c mut State {
-    // SAFETY: the caller vouches for the call; its `host` is the frame's boxed state.
-    let host = unsafe { (*call).host };
+    // SAFETY: the caller vouches for the call; its `host` is the frame's boxed reach.
+    let reach = unsafe { (*call).host }.cast::<Reach>();
     // SAFETY: as above. Callbacks do not nest, and the frame is not touched while a call runs.
-    unsafe { &mut *host.cast::<State>() }
+    unsafe { &mut (*reach).state }
 }
 
 unsafe extern "C" fn give_output(
@@ -390,9 +403,12 @@ unsafe extern "C" fn take_message(call: *mut abi::Call, text: *const c_char) {
     }
 }
 
-unsafe extern "C" fn is_cancelled(_call: *const abi::Call) -> i32 {
-    // Evaluations that nobody waits for are not started; one that runs is let finish.
-    0
+unsafe extern "C" fn is_cancelled(call: *const abi::Call) -> i32 {
+    // SAFETY: the plugin hands back the call it was given, while it runs.
+    let reach = unsafe { (*call).host }.cast::<Reach>();
+    // SAFETY: as above. Nothing but this ever refers to the field while a call runs, and never to change it.
+    let cancel = unsafe { &(*reach).cancel };
+    i32::from(cancel.is_set())
 }
 
 /// Hands out a block of a native derivative.

@@ -9,7 +9,7 @@ use super::Handle;
 use super::abi;
 use super::frame::{Frame, Grid, give_block};
 use crate::diff::Displacement;
-use crate::model::{Base, Batch, Instance, ModelError, ModelErrorKind, Natives};
+use crate::model::{Base, Batch, Cancel, Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, DType, Path, Tree};
 
@@ -44,12 +44,13 @@ pub(super) struct LibraryInstance {
     frames: Vec<Frame>,
     /// The leaves of the last inputs, and the number that stands for them.
     layout: (Vec<LeafForm>, u64),
+    cancel: Cancel,
 }
 
 impl LibraryInstance {
     pub(super) fn new(handle: Arc<Handle>, signature: Arc<Signature>) -> LibraryInstance {
         let frames = vec![Frame::new(signature.clone(), false)];
-        LibraryInstance { handle, signature, frames, layout: (Vec::new(), 0) }
+        LibraryInstance { handle, signature, frames, layout: (Vec::new(), 0), cancel: Cancel::default() }
     }
 
     /// The number of a layout: another one whenever a leaf, dtype or shape is another.
@@ -210,6 +211,11 @@ impl Instance for LibraryInstance {
         }
     }
 
+    fn heed(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
+        self.frames.iter_mut().for_each(|frame| frame.heed(cancel));
+    }
+
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
         alive(&self.handle)?;
         let leaves = inputs.leaves();
@@ -229,7 +235,9 @@ impl Instance for LibraryInstance {
         let apply_batch = self.handle.library.table.apply_batch;
         let width = if apply_batch.is_some() { BATCH.min(batch.len().max(1)) } else { 1 };
         while self.frames.len() < width {
-            self.frames.push(Frame::new(self.signature.clone(), false));
+            let mut frame = Frame::new(self.signature.clone(), false);
+            frame.heed(&self.cancel);
+            self.frames.push(frame);
         }
         if self.frames.iter().all(|frame| frame.holds(base)) {
             return self.sweep_resident(base, batch);

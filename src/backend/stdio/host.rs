@@ -16,7 +16,7 @@ use crate::backend::derivative::{Question, read_blocks, read_vectors, write_path
 use crate::codec::{self, Encoding};
 use crate::diff::Displacement;
 use crate::manifest::Protocol;
-use crate::model::{Base, Batch, Description, Instance, Model, ModelError, ModelErrorKind, Natives};
+use crate::model::{Base, Batch, Cancel, Description, Instance, Model, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, Path, Tree};
 
@@ -111,6 +111,7 @@ impl Model for Program {
             signature: self.signature.clone(),
             session: Some(session),
             resident: None,
+            cancel: Cancel::default(),
         }))
     }
 }
@@ -122,6 +123,7 @@ struct Running {
     session: Option<Session>,
     /// The base whose text is at hand, or which the program has been sent.
     resident: Option<(u64, Option<Template>)>,
+    cancel: Cancel,
 }
 
 /// How long a message of a sweep should keep the program busy: long against the cost of the message,
@@ -135,7 +137,9 @@ impl Running {
     fn session(&mut self) -> Result<&mut Session, ModelError> {
         if self.session.is_none() {
             self.resident = None;
-            self.session = Some(Session::start(&self.terms)?);
+            let mut session = Session::start(&self.terms)?;
+            session.heed(&self.cancel);
+            self.session = Some(session);
         }
         match &mut self.session {
             Some(session) => Ok(session),
@@ -270,7 +274,7 @@ impl Running {
                 }
             };
             let several = sizes.front().is_some_and(|size| *size > 1);
-            if several && lost.kind.is_fatal() {
+            if several && lost.kind.is_fatal() && lost.kind != ModelErrorKind::Cancelled {
                 careful = true;
                 continue;
             }
@@ -363,6 +367,13 @@ impl Instance for Running {
             jvp: offers("jacobian_vector_product"),
             vjp: offers("vector_jacobian_product"),
             abstract_eval: offers("abstract_eval"),
+        }
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
+        if let Some(session) = &mut self.session {
+            session.heed(cancel);
         }
     }
 

@@ -8,7 +8,7 @@ use super::session::with_last_words;
 use crate::backend::child::describe;
 use crate::backend::wire::Silence;
 use crate::codec::{self, Encoding};
-use crate::model::{Instance, ModelError, ModelErrorKind};
+use crate::model::{Cancel, Instance, ModelError, ModelErrorKind};
 use crate::schema::Signature;
 use crate::tree::Tree;
 
@@ -16,6 +16,7 @@ pub(super) struct Once {
     terms: Terms,
     signature: Arc<Signature>,
     text: Vec<u8>,
+    cancel: Cancel,
 }
 
 /// The exit code by which a program says that its inputs make no sense.
@@ -23,15 +24,20 @@ const REFUSED: i32 = 2;
 
 impl Once {
     pub(super) fn new(terms: Terms, signature: Arc<Signature>) -> Once {
-        Once { terms, signature, text: Vec::new() }
+        Once { terms, signature, text: Vec::new(), cancel: Cancel::default() }
     }
 }
 
 impl Instance for Once {
+    fn heed(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
+    }
+
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
         let limit = self.terms.timeout;
         let deadline = limit.map(|limit| Instant::now() + limit);
         let mut child = self.terms.launch.start().map_err(crashed)?;
+        child.cancel = self.cancel.clone();
         self.text.clear();
         codec::write_tree(&mut self.text, inputs, Encoding::Plain);
         self.text.push(b'\n');
@@ -43,6 +49,7 @@ impl Instance for Once {
                 let message = format!("it took longer than {limit} and was stopped");
                 return Err(ModelError::new(ModelErrorKind::TimedOut, with_last_words(message, &mut child.wire)));
             }
+            Err(Silence::Unwanted) => return Err(ModelError::cancelled()),
             Err(Silence::Endless) => return Err(ModelError::broken("its output is endless")),
             Err(Silence::Closed | Silence::Io(_)) => return Err(ModelError::broken("its pipes failed")),
         };

@@ -96,7 +96,9 @@ impl From<ModelError> for RpcError {
         let code = match error.kind {
             ModelErrorKind::Refused => INVALID_PARAMS,
             ModelErrorKind::Failed => POINT_FAILED,
-            ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken => INSTANCE_DEAD,
+            ModelErrorKind::Crashed | ModelErrorKind::TimedOut | ModelErrorKind::Broken | ModelErrorKind::Cancelled => {
+                INSTANCE_DEAD
+            }
         };
         RpcError { code, message: error.message }
     }

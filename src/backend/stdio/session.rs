@@ -15,7 +15,7 @@ use crate::backend::child::Child;
 use crate::backend::wire::{LONGEST_LINE, Silence, Wire};
 use crate::codec::{self, Encoding};
 use crate::manifest::Protocol;
-use crate::model::{ModelError, ModelErrorKind};
+use crate::model::{Cancel, ModelError, ModelErrorKind};
 
 /// A running program that has been greeted.
 pub(super) struct Session {
@@ -65,6 +65,11 @@ impl Session {
             next_id: 1,
             request: Vec::new(),
         })
+    }
+
+    /// Whom the program works for from now on.
+    pub(super) fn heed(&mut self, cancel: &Cancel) {
+        self.child.cancel = cancel.clone();
     }
 
     /// Whether the program is sent other messages than `apply`.
@@ -242,6 +247,7 @@ impl Session {
     fn silence(&mut self, silence: Silence, limit: Option<Duration>) -> ModelError {
         let fragment = shown(self.child.wire.fragment());
         let (kind, mut message) = match silence {
+            Silence::Unwanted => return ModelError::cancelled(),
             Silence::Late => {
                 let limit = limit.unwrap_or_default();
                 (

@@ -1,0 +1,136 @@
+//! From inputs to axes: what differences need to know of every coordinate, or why some cannot be
+//! differentiated.
+
+use super::request::Request;
+use super::settings::{Settings, eps_for};
+use super::{Context, Error};
+use crate::diff::{self, Algorithm, Axis, Defect};
+use crate::manifest::Eps;
+use crate::model::Base;
+use crate::schema::{Leaf, Side, Signature, Violation, Violations};
+use crate::tree::{Path, Pattern};
+
+/// The leaves of the output schema that the outputs asked for can be.
+pub(super) fn wanted<'s>(signature: &'s Signature, request: &Request) -> Vec<(Pattern, &'s Leaf)> {
+    let asked_for = |pattern: &Pattern| {
+        request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+    };
+    signature.differentiable(Side::Output).into_iter().filter(|(pattern, _)| asked_for(pattern)).collect()
+}
+
+/// What differences need to know of every coordinate.
+pub(super) fn axes(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    base: &Base,
+    algorithm: Algorithm,
+) -> Result<Vec<Axis>, Error> {
+    let signature = context.pool.model().signature();
+    let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref());
+    if let Some(Eps::PerPath(table)) = eps {
+        check_eps_keys(
+            table,
+            &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>(),
+        )?;
+    }
+    let order = match algorithm {
+        Algorithm::Forward | Algorithm::Backward => 1,
+        Algorithm::Central | Algorithm::Stochastic { .. } => 2,
+    };
+    // A step must show in the coarser of what goes in and what comes out.
+    let wanted = wanted(signature, request);
+    let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
+    let mut axes = Vec::with_capacity(base.wrt.len());
+    let mut faults = Vec::new();
+    for span in base.wrt.spans() {
+        let leaf = signature.inputs.leaf(&span.path);
+        let bits = span.dtype.significand_bits();
+        let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
+        let by_hand = eps_for(eps, &span.path);
+        // Bounds are on elements; parts of complex numbers have none.
+        let bounds = leaf.filter(|leaf| !leaf.dtype.is_complex());
+        let lower = bounds.and_then(|leaf| leaf.lower()).unwrap_or(f64::NEG_INFINITY);
+        let upper = bounds.and_then(|leaf| leaf.upper()).unwrap_or(f64::INFINITY);
+        for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
+            if !x.is_finite() {
+                let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
+                faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
+            }
+            let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
+            axes.push(Axis { x, lower, upper, step, bits });
+        }
+    }
+    if faults.is_empty() { Ok(axes) } else { Err(Error::Caller(Violations(limited(faults)))) }
+}
+
+fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
+    let meant = |key: &str| {
+        key.parse::<Pattern>().is_ok_and(|asked| {
+            known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+        })
+    };
+    let expected = || known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
+    let faults: Vec<_> = table
+        .iter()
+        .filter(|(key, _)| !meant(key))
+        .map(|(key, _)| Violation {
+            path: Path::root(),
+            code: "value_error",
+            message: format!(
+                "Value error, eps is given for '{key}', which is no differentiable input: these are {}",
+                expected()
+            ),
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Caller(Violations(faults))) }
+}
+
+/// The first few, and how many more there are.
+fn limited(mut faults: Vec<Violation>) -> Vec<Violation> {
+    const SHOWN: usize = 10;
+    if faults.len() > SHOWN {
+        let more = faults.len() - SHOWN;
+        faults.truncate(SHOWN);
+        faults[SHOWN - 1].message += &format!(" (and {more} more like this)");
+    }
+    faults
+}
+
+/// Coordinates that cannot be differentiated, in the caller's terms.
+pub(super) fn refused(defects: &[Defect], base: &Base) -> Error {
+    let fault = |coordinate: usize, message: String| {
+        let path = base.wrt.spans()[base.wrt.locate(coordinate)].path.clone();
+        let name = base.wrt.name(coordinate);
+        let element = name.strip_prefix(&path.to_string()).filter(|element| !element.is_empty());
+        let element = element.map(|element| format!("element {element}: ")).unwrap_or_default();
+        Violation { path, code: "value_error", message: format!("Value error, {element}{message}") }
+    };
+    let faults = defects.iter().map(|defect| match *defect {
+        Defect::NoRoom { coordinate } => fault(
+            coordinate,
+            "its bounds leave it no other value, so that it has no derivative: leave it out".to_owned(),
+        ),
+        Defect::StepLost { coordinate, step } => fault(
+            coordinate,
+            format!(
+                "a step of {} vanishes beside {} in {}: choose a larger eps, or none to have it scaled",
+                short(step),
+                base.x[coordinate],
+                base.wrt.spans()[base.wrt.locate(coordinate)].dtype
+            ),
+        ),
+        Defect::TangentLost => Violation {
+            path: Path::root(),
+            code: "value_error",
+            message: "Value error, the tangent vanishes beside the inputs: choose a larger eps, or none".to_owned(),
+        },
+    });
+    Error::Caller(Violations(limited(faults.collect())))
+}
+
+/// A step with three significant digits: `1e-6`, `6.06e-6`.
+pub(super) fn short(step: f64) -> String {
+    let rounded: f64 = format!("{step:.2e}").parse().unwrap_or(step);
+    format!("{rounded:e}")
+}

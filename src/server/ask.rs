@@ -1,0 +1,203 @@
+//! The questions of the Tesseract protocol over HTTP: from a request to a reply.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::accept::{Agreed, Form, Formats};
+use super::compute::{Asked, Obstacle};
+use super::reply::{self, JSON, Reply};
+use super::{Served, Shared, binref, settings};
+use crate::codec::{self, Encoding};
+use crate::endpoint::{self, Answer, Case, Difference, Endpoint, Error, Lists, Report, Settings};
+use crate::exec::Progress;
+use crate::schema::Violations;
+
+/// Answers a question about a model.
+pub(super) async fn ask(asked: Asked, endpoint: Endpoint, request: Request) -> Reply {
+    asked.answered(endpoint.name(), answer(&asked, endpoint, request)).await
+}
+
+async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
+    let formats = Formats { binref: asked.shared.binref.is_some() };
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let agreed = match formats.agree(accepted) {
+        Ok(agreed) => agreed,
+        Err(body) => return reply::json(StatusCode::NOT_ACCEPTABLE, &body),
+    };
+    let run = match binref::Run::named(request.uri().query()) {
+        Ok(run) => run,
+        Err(reply) => return *reply,
+    };
+    let typed = is_json(request.headers());
+    let id = asked.id.clone();
+    let replied = asked.compute(request.into_body(), move |shared, served, body, progress| {
+        let body = match read(body, typed) {
+            Ok(body) => body,
+            Err(reply) => return *reply,
+        };
+        match question(shared, served, endpoint, body, progress) {
+            Ok((answer, report)) => written(shared, &answer, report.as_ref(), endpoint, agreed, &run),
+            Err(error) => {
+                if matches!(error, Error::Model { .. }) {
+                    tracing::warn!("{error}");
+                }
+                reply::error(&error, &id)
+            }
+        }
+    });
+    replied.await.unwrap_or_else(|obstacle| hindered(&obstacle, asked))
+}
+
+/// Runs a stored case.
+pub(super) async fn test(asked: Asked, request: Request) -> Reply {
+    let answer = async {
+        let typed = is_json(request.headers());
+        let replied = asked.compute(request.into_body(), move |_, served, body, progress| {
+            let body = match read(body, typed) {
+                Ok(body) => body,
+                Err(reply) => return *reply,
+            };
+            let endpoint = body.get("endpoint").cloned().unwrap_or_default();
+            let (status, message) = match serde_json::from_value::<Case>(body) {
+                Err(error) => ("error", format!("no test case: {error}")),
+                Ok(case) => match case.check(&served.model.context(progress)) {
+                    Ok(()) => ("passed", String::new()),
+                    Err(difference @ (Difference::Structure(_) | Difference::Values(_))) => {
+                        ("failed", difference.to_string())
+                    }
+                    Err(difference) => ("error", difference.to_string()),
+                },
+            };
+            reply::json(StatusCode::OK, &json!({"status": status, "message": message, "endpoint": endpoint}))
+        });
+        replied.await.unwrap_or_else(|obstacle| hindered(&obstacle, &asked))
+    };
+    asked.answered("test", answer).await
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == JSON || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+/// The JSON object that a body is.
+fn read(body: &[u8], typed: bool) -> Result<Value, Box<Reply>> {
+    if body.is_empty() {
+        return Err(Box::new(reply::no_object("missing", "Field required")));
+    }
+    let not_object = || {
+        let hint = if typed { "" } else { ": is the Content-Type application/json?" };
+        let message = format!("Input should be a valid dictionary or object to extract fields from{hint}");
+        Box::new(reply::no_object("model_attributes_type", &message))
+    };
+    if !typed {
+        return Err(not_object());
+    }
+    let value = codec::parse_json(body).map_err(|error| Box::new(reply::not_json(body, &error)))?;
+    if value.is_object() { Ok(value) } else { Err(not_object()) }
+}
+
+fn question(
+    shared: &Shared,
+    served: &Served,
+    endpoint: Endpoint,
+    mut body: Value,
+    progress: &Progress,
+) -> Result<(Answer, Option<Report>), Error> {
+    let mut faults = shared.binref.as_ref().map_or_else(Vec::new, |folder| folder.inline(&mut body));
+    let (mut settings, mut wanted) = (Settings::default(), false);
+    if let (Endpoint::Derivative(_), Some(fields)) = (endpoint, body.as_object_mut()) {
+        match settings::take(fields) {
+            Ok(taken) => (settings, wanted) = taken,
+            Err(more) => faults.extend(more),
+        }
+    }
+    if !faults.is_empty() {
+        // Whatever else is wrong is said too.
+        if let Endpoint::Derivative(question) = endpoint
+            && let Err(Error::Caller(more)) =
+                endpoint::Request::parse(served.model.signature(), question, &body, Lists::Required)
+        {
+            faults.extend(more.0);
+        }
+        return Err(Error::Caller(Violations(faults)));
+    }
+    let context = served.model.context(progress);
+    let (answer, report) = endpoint::answer(&context, endpoint, &body, Lists::Required, &settings)?;
+    Ok((answer, report.filter(|_| wanted)))
+}
+
+fn written(
+    shared: &Shared,
+    answer: &Answer,
+    report: Option<&Report>,
+    endpoint: Endpoint,
+    agreed: Agreed,
+    run: &binref::Run,
+) -> Reply {
+    let mut text = Vec::new();
+    match (agreed.form, &shared.binref) {
+        (Form::Binref, Some(folder)) => {
+            if let Err(error) = folder.write(&mut text, answer, run, agreed.lz4) {
+                tracing::error!("binref: {error}");
+                return reply::detail(StatusCode::INTERNAL_SERVER_ERROR, format!("binref: {error}"));
+            }
+        }
+        (Form::Base64, _) if agreed.lz4 => answer.write(&mut text, Encoding::Base64Lz4),
+        (Form::Base64, _) => answer.write(&mut text, Encoding::Base64),
+        _ => answer.write(&mut text, Encoding::Json),
+    }
+    if let Some(report) = report {
+        append(&mut text, "$report", &described(report));
+    }
+    let content_type = if endpoint == Endpoint::AbstractEval { JSON } else { agreed.form.content_type() };
+    reply::typed(StatusCode::OK, content_type, Body::from(text))
+}
+
+/// Adds a field to an object. No path of a model begins with a dollar sign.
+fn append(object: &mut Vec<u8>, name: &str, value: &Value) {
+    object.pop();
+    if object.len() > 1 {
+        object.push(b',');
+    }
+    object.extend_from_slice(format!("\"{name}\":{value}}}").as_bytes());
+}
+
+fn described(report: &Report) -> Value {
+    let steps = report.steps.iter().map(|steps| {
+        let range = json!({"least": steps.least, "most": steps.most});
+        (steps.path.to_string(), range)
+    });
+    json!({
+        "algorithm": report.algorithm,
+        "evaluations": report.evaluations,
+        "seconds": report.elapsed.as_secs_f64(),
+        "workers": report.workers,
+        "steps": steps.collect::<serde_json::Map<_, _>>(),
+        "samples": report.samples,
+        "seed": report.seed,
+    })
+}
+
+fn hindered(obstacle: &Obstacle, asked: &Asked) -> Reply {
+    match obstacle {
+        Obstacle::TooLarge => {
+            let limit = asked.shared.options.body_limit;
+            reply::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("The request has more than {limit} bytes"))
+        }
+        Obstacle::Unread => reply::detail(StatusCode::REQUEST_TIMEOUT, "The request did not come, or not in time"),
+        Obstacle::Busy => reply::busy(),
+        Obstacle::Late(limit) => reply::detail(StatusCode::GATEWAY_TIMEOUT, late(*limit)),
+        Obstacle::Bug => reply::bug(&asked.id),
+    }
+}
+
+pub(super) fn late(limit: Duration) -> String {
+    format!("The request took longer than {} and was given up", humantime::format_duration(limit))
+}

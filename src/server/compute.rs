@@ -1,0 +1,133 @@
+//! From a request's body to a reply computed on a thread that may block: limited in size, in number and in
+//! time, and cancelled when the client goes away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
+use tracing::Instrument;
+
+use super::reply::Reply;
+use super::{Served, Shared};
+use crate::exec::Progress;
+
+/// The header that carries a request's id, both ways.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a client may take to send its request once it has begun.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// How many times its limit a body may be and still be taken in, to be refused.
+const TAKEN_IN: usize = 8;
+
+/// What kept a request from being computed.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// The body is larger than it may be.
+    TooLarge,
+    /// The body did not come, or not in time.
+    Unread,
+    /// Too many wait.
+    Busy,
+    /// It took too long.
+    Late(Duration),
+    /// Something that must not happen did.
+    Bug,
+}
+
+/// One request: whom it is about, and what it is called in the log.
+pub(super) struct Asked {
+    pub(super) shared: Arc<Shared>,
+    pub(super) served: Arc<Served>,
+    pub(super) id: String,
+}
+
+impl Asked {
+    /// A request with the id that the client gave it, if that is one, else with a new one.
+    pub(super) fn new(shared: &Arc<Shared>, served: &Arc<Served>, headers: &HeaderMap) -> Asked {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        let plain = |id: &&str| {
+            let fits = (1..=64).contains(&id.len());
+            fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        let id = given.filter(plain).map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
+        Asked { shared: shared.clone(), served: served.clone(), id }
+    }
+
+    /// Counts and logs the reply that `answer` comes to, and puts the id on it.
+    pub(super) async fn answered(&self, endpoint: &'static str, answer: impl Future<Output = Reply>) -> Reply {
+        let started = Instant::now();
+        let model = self.served.name.as_str();
+        let span = tracing::info_span!("request", id = %self.id, model, endpoint);
+        let mut reply = answer.instrument(span.clone()).await;
+        let (status, elapsed) = (reply.status().as_u16(), started.elapsed());
+        self.shared.metrics.answered(model, endpoint, status, elapsed);
+        span.in_scope(|| tracing::info!(status, milliseconds = elapsed.as_secs_f64() * 1e3, "answered"));
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            reply.headers_mut().insert(REQUEST_ID, id);
+        }
+        reply
+    }
+
+    /// Reads the body, waits for its turn, and has `work` done with it. Where this future is dropped, because
+    /// the client is gone or time is up, the work is told to stop.
+    pub(super) async fn compute<T: Send + 'static>(
+        &self,
+        body: Body,
+        work: impl FnOnce(&Shared, &Served, &[u8], &Progress) -> T + Send + 'static,
+    ) -> Result<T, Obstacle> {
+        let options = &self.shared.options;
+        let limit = options.body_limit;
+        let attempt = async {
+            let bytes = read(body, limit).await?;
+            let turn = self.shared.gate.enter().await.map_err(|_busy| Obstacle::Busy)?;
+            let watched = Watched(Arc::new(Progress::default()));
+            let progress = watched.0.clone();
+            let (shared, served) = (self.shared.clone(), self.served.clone());
+            let span = tracing::Span::current();
+            let job = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                let done = span.in_scope(|| work(&shared, &served, &bytes, &progress));
+                shared.metrics.evaluated(&served.name, progress.done());
+                done
+            });
+            // The panic's message is in the log already.
+            job.await.map_err(|_panicked| Obstacle::Bug)
+        };
+        match options.time_limit {
+            None => attempt.await,
+            Some(limit) => tokio::time::timeout(limit, attempt).await.unwrap_or(Err(Obstacle::Late(limit))),
+        }
+    }
+}
+
+/// The whole body. Of one that is too large the rest is taken in too, up to a point: a client in the middle of
+/// sending would never see what it is told.
+pub(super) async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Obstacle> {
+    let reading = async {
+        let mut bytes = Vec::new();
+        let mut length = 0usize;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Obstacle::Unread)?.into_data() else { continue };
+            length = length.saturating_add(data.len());
+            if length <= limit {
+                bytes.extend_from_slice(&data);
+            } else if length / TAKEN_IN > limit {
+                break;
+            }
+        }
+        if length <= limit { Ok(bytes) } else { Err(Obstacle::TooLarge) }
+    };
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(Obstacle::Unread))
+}
+
+/// Cancels what nobody waits for any more.
+struct Watched(Arc<Progress>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
