@@ -283,6 +283,34 @@ def test_a_tesseract_has_no_model_names_and_no_config(tmp_path, bare_url):
     assert "is a Tesseract, which takes no config" in words
 
 
+@pytest.fixture(scope="module")
+def secant_url(tmp_path_factory):
+    """Our own server of plugins/rosenbrock."""
+    port = free_port()
+    with open(tmp_path_factory.mktemp("secant") / "log.txt", "wb") as log:
+        command = [SECANT, "serve", "rosenbrock", "--plugins", str(HERE.parent.parent / "plugins"), "--port", str(port)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    wait_until_up(process, f"http://127.0.0.1:{port}/rosenbrock/health")
+    yield f"http://127.0.0.1:{port}/rosenbrock"
+    stop(process)
+
+
+def test_another_secant_is_a_tesseract(tmp_path, secant_url):
+    model = Remote(tmp_path, secant_url)
+    near = {"rtol": 1e-7}
+    outputs, _ = model.ask("apply", {"x": 1.0, "y": 2.0})
+    assert outputs["result"] == 100.0
+    for options, how in [((), "native"), (("--algorithm", "central"), "central")]:
+        jacobian, report = model.ask("jacobian", {"x": 1.0, "y": 2.0}, "--report", *options)
+        assert report.startswith(how + ":"), report
+        np.testing.assert_allclose(jacobian["result"]["x"], -400.0, **near)
+        np.testing.assert_allclose(jacobian["result"]["y"], 200.0, **near)
+    question = {"vjp_inputs": ["x"], "vjp_outputs": ["result"], "cotangent_vector": {"result": 0.5}}
+    vjp, report = model.ask("vjp", {"x": 1.0, "y": 2.0}, "--report", **question)
+    assert report.startswith("native:"), report
+    np.testing.assert_allclose(vjp["x"], -200.0, **near)
+
+
 UMBRIDGE = {"input_0": [2.0, 3.0], "input_1": [5.0]}
 Y0_BY_A = [[3.0, 2.0], [1.0, 0.0], [0.0, 0.0]]
 Y0_BY_B = [[0.0], [1.0], [10.0]]
