@@ -21,8 +21,8 @@
 //! test gradients. The rooms below it, and the laws they keep, are described in `docs/architecture.md`.
 //! With `default-features = false` there is no command line, only this library.
 
-// What only the command line uses is not worth a feature gate at every item.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+// What only one feature uses is not worth a feature gate at every item.
+#![cfg_attr(not(all(feature = "cli", feature = "remote")), allow(dead_code, unused_imports))]
 
 mod api;
 mod backend;

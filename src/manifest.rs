@@ -52,6 +52,8 @@ pub enum Kind {
     Library(Library),
     /// A program that speaks JSON over stdio.
     Executable(Executable),
+    /// A model behind a URL.
+    Remote(Remote),
 }
 
 /// The `[library]` table.
@@ -113,6 +115,40 @@ pub enum Protocol {
     Lines,
     /// One document in, one out; the program is started for each evaluation.
     Once,
+}
+
+/// The `[remote]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// Where the server is: `http://host:port`, with `/NAME` where one server has several models.
+    pub url: String,
+    /// What it speaks; default: it is found out.
+    pub protocol: Option<RemoteProtocol>,
+    /// Which of an UM-Bridge server's models; default: the only one.
+    pub model: Option<String>,
+    /// Sent with every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The file, relative to the manifest's folder, that holds the bearer token of every request.
+    pub token_file: Option<PathBuf>,
+    /// How often a request is sent again when the connection fails.
+    #[serde(default = "two")]
+    pub retries: u32,
+}
+
+fn two() -> u32 {
+    2
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemoteProtocol {
+    /// The REST protocol of Tesseracts, and of secant's own server.
+    Tesseract,
+    /// UM-Bridge, version 1.0.
+    Umbridge,
 }
 
 /// The `[gradient]` table.
@@ -269,6 +305,7 @@ struct Written {
     config: toml::Table,
     library: Option<Library>,
     executable: Option<Executable>,
+    remote: Option<Remote>,
     #[serde(default)]
     gradient: Gradient,
     #[serde(default)]
@@ -290,18 +327,32 @@ impl Manifest {
     pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestError> {
         let fail = |message: String| ManifestError { file: file.to_owned(), message };
         let written: Written = toml::from_str(text).map_err(|error| fail(format!("\n{error}")))?;
-        let kind = match (written.library, written.executable) {
-            (Some(library), None) => Kind::Library(library),
-            (None, Some(executable)) => Kind::Executable(executable),
-            (None, None) => {
-                return Err(fail("a [library] or an [executable] table is missing: what is the model?".into()));
+        let kind = match (written.library, written.executable, written.remote) {
+            (Some(library), None, None) => Kind::Library(library),
+            (None, Some(executable), None) => Kind::Executable(executable),
+            (None, None, Some(remote)) => Kind::Remote(remote),
+            (None, None, None) => {
+                return Err(fail(
+                    "a [library], an [executable] or a [remote] table is missing: what is the model?".into(),
+                ));
             }
-            (Some(_), Some(_)) => return Err(fail("both [library] and [executable] are given: keep one".into())),
+            (library, executable, remote) => {
+                let given =
+                    [library.map(|_| "[library]"), executable.map(|_| "[executable]"), remote.map(|_| "[remote]")];
+                let given: Vec<_> = given.into_iter().flatten().collect();
+                return Err(fail(format!("{} are given: keep one", given.join(" and "))));
+            }
         };
         if let Kind::Executable(executable) = &kind
             && executable.command.is_empty()
         {
             return Err(fail("executable.command is empty: expected a program and its arguments".into()));
+        }
+        if let Kind::Remote(remote) = &kind
+            && !is_web_address(&remote.url)
+        {
+            let url = &remote.url;
+            return Err(fail(format!("remote.url is '{url}': expected http://host:port or https://host, and a path")));
         }
         if written.run.workers == Some(0) {
             return Err(fail("run.workers is 0: expected at least 1".into()));
@@ -328,6 +379,12 @@ impl Manifest {
             run: written.run,
         })
     }
+}
+
+/// Whether it is a URL that endpoints can be put behind.
+fn is_web_address(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(['?', '#', ' ']))
 }
 
 #[cfg(test)]
@@ -367,8 +424,13 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, words) in [
-            ("", "[library] or an [executable] table is missing"),
-            ("[library]\npath='a'\n[executable]\ncommand=['b']", "both [library] and [executable]"),
+            ("", "a [library], an [executable] or a [remote] table is missing"),
+            ("[library]\npath='a'\n[executable]\ncommand=['b']", "[library] and [executable] are given: keep one"),
+            ("[library]\npath='a'\n[remote]\nurl='http://b'", "[library] and [remote] are given: keep one"),
+            ("[remote]\nurl='localhost:8000'", "remote.url is 'localhost:8000': expected http://"),
+            ("[remote]\nurl='http://'", "remote.url is 'http://'"),
+            ("[remote]\nurl='http://a'\nprotocol='grpc'", "unknown variant `grpc`"),
+            ("[remote]\nurl='http://a'\nretries=-1", "expected u32"),
             ("[library]\npath='a'\nisolaton='process'", "unknown field `isolaton`"),
             ("[executable]\ncommand=[]", "executable.command is empty"),
             ("[library]\npath='a'\n[run]\ntimeout='soon'", "'soon' is not a duration"),

@@ -146,6 +146,7 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
     let manifests = validator(&published("manifest.schema.json"));
     let library = |rest: &str| format!("[library]\npath = \"nowhere.so\"\n{rest}");
     let executable = |rest: &str| format!("[executable]\ncommand = [\"./nothing\"]\n{rest}");
+    let remote = |rest: &str| format!("[remote]\nurl = \"http://127.0.0.1:1\"\n{rest}");
     for good in [
         library(""),
         library("isolation = \"process\"\nbuild = []\nsources = [\"a.c\"]"),
@@ -157,6 +158,9 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
         library("[run]\ntimeout = \"500ms\"\nstart_timeout = \"2min\"\nworkers = 1\nlauncher = [\"nice\"]"),
         library("[run]\ntimeout = \"1h 30m\""),
         library("[run]\ntimeout = \"3 days\""),
+        remote(""),
+        remote("protocol = \"umbridge\"\nmodel = \"forward\"\nretries = 0"),
+        remote("headers = { \"X-Key\" = \"1\" }\ntoken_file = \"token\""),
         format!("name = \"a\"\nversion = \"1\"\ndescription = \"\"\n{}", library("")),
     ] {
         assert_valid(&manifests, &manifest_json(&good), &good);
@@ -176,6 +180,15 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
         "[executable]\nprotocol = \"lines\"".to_owned(),
         executable("protocol = \"grpc\""),
         executable("env = { A = 1 }"),
+        remote("[library]\npath = \"b\""),
+        "[remote]\n".to_owned(),
+        "[remote]\nurl = \"localhost:8000\"".to_owned(),
+        "[remote]\nurl = \"http://\"".to_owned(),
+        "[remote]\nurl = \"ftp://a\"".to_owned(),
+        remote("protocol = \"grpc\""),
+        remote("retries = -1"),
+        remote("headers = { A = 1 }"),
+        remote("tokens = \"a\""),
         "[command]\nargv = [\"solver\"]".to_owned(),
         format!("version = 1\n{}", library("")),
         format!("inputs = \"input.schema.json\"\n{}", library("")),

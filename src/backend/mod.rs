@@ -2,9 +2,12 @@
 
 mod build;
 mod child;
+mod derivative;
 mod function;
 mod library;
 mod open;
+#[cfg(feature = "remote")]
+mod remote;
 pub mod stdio;
 mod wire;
 

@@ -10,8 +10,12 @@ use serde_json::Value;
 use super::build::Recipe;
 use super::child::Launch;
 use super::library::{Library, LoadError};
+#[cfg(feature = "remote")]
+use super::remote;
 use super::stdio::{Introduced, Program, Terms};
-use crate::manifest::{Executable, Gradient, Isolation, Kind, Manifest, ManifestError, Protocol, Run};
+use crate::manifest::{
+    Executable, Gradient, Isolation, Kind, Manifest, ManifestError, Protocol, Remote, RemoteProtocol, Run,
+};
 use crate::model::{Description, Model};
 use crate::schema::{Differentiable, Signature};
 
@@ -124,6 +128,11 @@ fn kind_text(kind: &Kind) -> &'static str {
             Protocol::Lines => "executable (lines)",
             Protocol::Once => "executable (once)",
         },
+        Kind::Remote(remote) => match remote.protocol {
+            Some(RemoteProtocol::Tesseract) => "remote (tesseract)",
+            Some(RemoteProtocol::Umbridge) => "remote (umbridge)",
+            None => "remote",
+        },
     }
 }
 
@@ -163,6 +172,7 @@ fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError
             }
             source.executable(executable)?
         }
+        Kind::Remote(remote) => source.remote(remote)?,
     };
     let run = source.run;
     Ok(Opened { model, gradient: manifest.gradient, run, folder })
@@ -283,6 +293,29 @@ impl Source<'_> {
         };
         let (description, signature) = self.describe(words, kind)?;
         Ok(Arc::new(Program::new(terms, description, signature, Some(introduced))))
+    }
+
+    #[cfg(feature = "remote")]
+    fn remote(&self, remote: &Remote) -> Result<Arc<dyn Model>, OpenError> {
+        let (input, output) = (self.schema("input")?, self.schema("output")?);
+        let limit = self.run.start_timeout.unwrap_or(START_TIMEOUT);
+        let mut introduced = remote::Introduced::ask(remote, self.folder, &self.config(), limit)
+            .map_err(|message| other(self.place, message))?;
+        let words = Words {
+            version: introduced.version.take(),
+            description: introduced.description.take(),
+            input: input.or_else(|| Some(introduced.input.take())),
+            output: output.or_else(|| Some(introduced.output.take())),
+            ..Words::default()
+        };
+        let (description, signature) = self.describe(words, introduced.kind())?;
+        let model = introduced.into_model(description, signature, self.run.timeout);
+        Ok(Arc::new(model.map_err(|message| other(self.place, message))?))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn remote(&self, _remote: &Remote) -> Result<Arc<dyn Model>, OpenError> {
+        Err(other(self.place, "[remote] needs a secant that was built with the feature `remote`"))
     }
 
     fn terms(

@@ -11,5 +11,7 @@ mod laws;
 mod misbehave;
 mod probe;
 mod program;
+#[cfg(feature = "remote")]
+mod remote;
 mod rust_api;
 mod server;

@@ -12,6 +12,7 @@ use super::protocol;
 use super::session::{HEARTBEAT, Session};
 use super::template::Template;
 use crate::backend::child::Launch;
+use crate::backend::derivative::{Question, read_blocks, read_vectors, write_paths};
 use crate::codec::{self, Encoding};
 use crate::diff::Displacement;
 use crate::manifest::Protocol;
@@ -170,6 +171,13 @@ impl Running {
         session.ask(method, |out| params(out, encoding));
         let result = session.answer(limit, Duration::ZERO, read);
         self.settle(result)
+    }
+
+    fn ask_derivative(&mut self, method: &str, inputs: &Tree, question: &Question<'_>) -> Result<Value, ModelError> {
+        let write = |out: &mut Vec<u8>, encoding| {
+            question.write(out, encoding, |out| codec::write_tree(out, inputs, encoding));
+        };
+        self.ask(method, write, parsed)?
     }
 
     /// A sweep by a program that has none itself: one `apply` a point, as many under way as it takes.
@@ -347,59 +355,6 @@ impl Drop for Running {
     }
 }
 
-fn write_paths<'p>(out: &mut Vec<u8>, paths: impl IntoIterator<Item = &'p Path>) {
-    let texts: Vec<String> = paths.into_iter().map(Path::to_string).collect();
-    protocol::write_json(out, &texts);
-}
-
-/// An object of arrays by path.
-fn write_vectors(out: &mut Vec<u8>, vectors: &[(Path, Array)], encoding: Encoding) {
-    out.push(b'{');
-    for (i, (path, array)) in vectors.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        protocol::write_json(out, &path.to_string());
-        out.push(b':');
-        codec::write_array(out, array, encoding);
-    }
-    out.push(b'}');
-}
-
-/// The params of a derivative: inputs, the two path lists under their names on the wire, and a vector.
-fn write_derivative(
-    out: &mut Vec<u8>,
-    encoding: Encoding,
-    inputs: &Tree,
-    wrt: (&str, Vec<&Path>),
-    of: (&str, Vec<&Path>),
-    vector: Option<(&str, &[(Path, Array)])>,
-) {
-    out.extend_from_slice(b"{\"inputs\":");
-    codec::write_tree(out, inputs, encoding);
-    for (name, paths) in [wrt, of] {
-        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        write_paths(out, paths);
-    }
-    if let Some((name, vectors)) = vector {
-        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        write_vectors(out, vectors, encoding);
-    }
-    out.push(b'}');
-}
-
-/// The arrays at these keys of an object, wide (float64 or complex128).
-fn read_vectors<'p>(value: &Value, paths: impl Iterator<Item = &'p Path>) -> Result<Vec<Array>, ModelError> {
-    paths
-        .map(|path| {
-            let entry = value
-                .get(path.to_string())
-                .ok_or_else(|| ModelError::failed(format!("its derivative has no {path}")))?;
-            codec::decode_wide(entry).map_err(|error| ModelError::failed(format!("its derivative at {path}: {error}")))
-        })
-        .collect()
-}
-
 fn parsed(result: &RawValue) -> Result<Value, ModelError> {
     codec::parse_json(result.get().as_bytes()).map_err(|error| ModelError::broken(error.to_string()))
 }
@@ -441,37 +396,18 @@ impl Instance for Running {
     }
 
     fn jacobian(&mut self, inputs: &Tree, wrt: &[Path], of: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let paths = (("jac_inputs", wrt.iter().collect()), ("jac_outputs", of.iter().collect()));
-        let value = self.ask(
-            "jacobian",
-            |out, encoding| write_derivative(out, encoding, inputs, paths.0, paths.1, None),
-            parsed,
-        )??;
-        let mut blocks = Vec::with_capacity(of.len() * wrt.len());
-        for output in of {
-            let row = value.get(output.to_string());
-            let row = row.ok_or_else(|| ModelError::failed(format!("its Jacobian has no row {output}")))?;
-            blocks.extend(read_vectors(row, wrt.iter())?);
-        }
-        Ok(blocks)
+        let value = self.ask_derivative("jacobian", inputs, &Question::jacobian(wrt, of))?;
+        read_blocks(&value, wrt, of)
     }
 
     fn jvp(&mut self, inputs: &Tree, tangents: &[(Path, Array)], of: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let wrt = ("jvp_inputs", tangents.iter().map(|(path, _)| path).collect());
-        let paths = (wrt, ("jvp_outputs", of.iter().collect()));
-        let vector = Some(("tangent_vector", tangents));
-        let write = |out: &mut Vec<u8>, encoding| write_derivative(out, encoding, inputs, paths.0, paths.1, vector);
-        let value = self.ask("jacobian_vector_product", write, parsed)??;
-        read_vectors(&value, of.iter())
+        let value = self.ask_derivative("jacobian_vector_product", inputs, &Question::jvp(tangents, of))?;
+        read_vectors(&value, of)
     }
 
     fn vjp(&mut self, inputs: &Tree, cotangents: &[(Path, Array)], wrt: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let of = ("vjp_outputs", cotangents.iter().map(|(path, _)| path).collect());
-        let paths = (("vjp_inputs", wrt.iter().collect()), of);
-        let vector = Some(("cotangent_vector", cotangents));
-        let write = |out: &mut Vec<u8>, encoding| write_derivative(out, encoding, inputs, paths.0, paths.1, vector);
-        let value = self.ask("vector_jacobian_product", write, parsed)??;
-        read_vectors(&value, wrt.iter())
+        let value = self.ask_derivative("vector_jacobian_product", inputs, &Question::vjp(cotangents, wrt))?;
+        read_vectors(&value, wrt)
     }
 
     fn abstract_eval(&mut self, inputs: &Tree<Abstract>) -> Result<Tree<Abstract>, ModelError> {

@@ -1,0 +1,265 @@
+//! Requests to one server over HTTP: connections are kept, requests sent again where the connection fails, and
+//! each has its time.
+//!
+//! Not what the requests say (`tesseract`, `umbridge`).
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::{HeaderName, HeaderValue, Request, Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use crate::codec;
+use crate::manifest::Remote;
+use crate::model::{ModelError, ModelErrorKind};
+
+/// A server, and what every request to it carries.
+pub(super) struct Client {
+    agent: Agent,
+    /// Without a slash at its end.
+    url: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    retries: u32,
+}
+
+/// An answer, whatever its status.
+pub(super) struct Reply {
+    /// What was asked: `POST http://localhost:8000/apply`.
+    question: String,
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    location: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+/// As much as an answer may hold: past it, a server is writing without end.
+const LARGEST_BODY: u64 = 4 << 30;
+
+/// Connections kept for the next request: more than there are workers.
+const MOST_IDLE: usize = 1024;
+
+/// Between two attempts, at first; four times as long after each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause, whatever the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How much of an unintelligible answer is shown.
+const SHOWN: usize = 300;
+
+impl Client {
+    /// A client for the server that `remote` names; its token file is relative to `folder`.
+    pub(super) fn new(remote: &Remote, folder: &Path) -> Result<Client, String> {
+        let mut headers = Vec::new();
+        for (name, value) in &remote.headers {
+            let name = HeaderName::try_from(name).map_err(|error| format!("remote.headers: '{name}': {error}"))?;
+            let value = HeaderValue::try_from(value)
+                .map_err(|error| format!("remote.headers: the value of {name}: {error}"))?;
+            headers.push((name, value));
+        }
+        if let Some(file) = &remote.token_file {
+            let file = folder.join(file);
+            let complain = |why: String| format!("remote.token_file: {}: {why}", file.display());
+            let token = std::fs::read_to_string(&file).map_err(|error| complain(error.to_string()))?;
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+                .map_err(|_| complain("holds what is no token: expected one line of plain characters".to_owned()))?;
+            value.set_sensitive(true);
+            headers.push((header::AUTHORIZATION, value));
+        }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(MOST_IDLE)
+            .max_idle_connections_per_host(MOST_IDLE)
+            // As the system says whom to trust, a laboratory's own authority is trusted too.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+            .user_agent(concat!("secant/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Client { agent, url: remote.url.trim_end_matches('/').to_owned(), headers, retries: remote.retries })
+    }
+
+    /// The server's address.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Fetches a document.
+    pub(super) fn get(&self, endpoint: &str, limit: Option<Duration>) -> Result<Reply, ModelError> {
+        self.ask(endpoint, None, "application/json", limit)
+    }
+
+    /// Sends JSON, and asks for an answer of the type `accept`.
+    pub(super) fn post(
+        &self,
+        endpoint: &str,
+        json: &[u8],
+        accept: &str,
+        limit: Option<Duration>,
+    ) -> Result<Reply, ModelError> {
+        self.ask(endpoint, Some(json), accept, limit)
+    }
+
+    fn ask(
+        &self,
+        endpoint: &str,
+        json: Option<&[u8]>,
+        accept: &str,
+        limit: Option<Duration>,
+    ) -> Result<Reply, ModelError> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 0;
+        loop {
+            let left = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+            let result = self.try_once(endpoint, json, accept, left);
+            let wait = match &result {
+                Ok(reply) if reply.status == 503 => reply.retry_after.map(|wait| wait.min(LONGEST_PAUSE)),
+                Err(error) if is_lost(error) => Some(pause),
+                _ => None,
+            };
+            let left = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+            match wait {
+                Some(wait) if attempt < self.retries && left.is_none_or(|left| wait < left) => {
+                    tracing::debug!("{}/{endpoint}: asked again in {wait:?}", self.url);
+                    std::thread::sleep(wait);
+                    pause = (pause * 4).min(LONGEST_PAUSE);
+                    attempt += 1;
+                }
+                _ => return result.map_err(|error| self.failure(endpoint, &error, attempt + 1, limit)),
+            }
+        }
+    }
+
+    fn try_once(
+        &self,
+        endpoint: &str,
+        json: Option<&[u8]>,
+        accept: &str,
+        limit: Option<Duration>,
+    ) -> Result<Reply, ureq::Error> {
+        let url = format!("{}/{endpoint}", self.url);
+        let method = if json.is_some() { "POST" } else { "GET" };
+        let mut request = Request::builder().method(method).uri(&url).header(header::ACCEPT, accept);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let mut response = match json {
+            Some(json) => {
+                let request = request.header(header::CONTENT_TYPE, "application/json").body(json)?;
+                self.agent.run(self.agent.configure_request(request).timeout_global(limit).build())?
+            }
+            None => self.agent.run(self.agent.configure_request(request.body(())?).timeout_global(limit).build())?,
+        };
+        let body = response.body_mut().with_config().limit(LARGEST_BODY).read_to_vec()?;
+        let text = |name: HeaderName| header_text(&response, name);
+        Ok(Reply {
+            question: format!("{method} {url}"),
+            status: response.status().as_u16(),
+            location: text(header::LOCATION),
+            // Only seconds: a date is a promise too long to wait for here.
+            retry_after: text(header::RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            body,
+        })
+    }
+
+    fn failure(&self, endpoint: &str, error: &ureq::Error, attempts: u32, limit: Option<Duration>) -> ModelError {
+        let place = format!("{}/{endpoint}", self.url);
+        let again = if attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
+        let error = match error {
+            ureq::Error::Timeout(_) => {
+                let limit = humantime::format_duration(limit.unwrap_or_default());
+                let message = format!("{place} took longer than {limit} and was given up");
+                return ModelError::new(ModelErrorKind::TimedOut, message);
+            }
+            ureq::Error::BodyExceedsLimit(limit) => {
+                return ModelError::broken(format!("the answer of {place} is longer than {} GB", limit >> 30));
+            }
+            ureq::Error::Protocol(error) => {
+                return ModelError::broken(format!("{place} does not speak HTTP: {error}"));
+            }
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                format!("the connection was refused{again}: is the server running?")
+            }
+            ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                format!("the connection was closed before the answer was whole{again}")
+            }
+            // Without its own `io: ` before it.
+            ureq::Error::Io(error) => format!("{error}{again}"),
+            error => format!("{error}{again}"),
+        };
+        ModelError::new(ModelErrorKind::Crashed, format!("{place}: {error}"))
+    }
+}
+
+fn header_text(response: &Response<Body>, name: HeaderName) -> Option<String> {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Whether the connection failed: the server may have been restarted, or be about to.
+fn is_lost(error: &ureq::Error) -> bool {
+    let ureq::Error::Io(error) = error else { return matches!(error, ureq::Error::ConnectionFailed) };
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+    )
+}
+
+impl Reply {
+    /// Whether it is a success.
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Its body as JSON.
+    pub(super) fn json(&self) -> Result<Value, ModelError> {
+        codec::parse_json(&self.body).map_err(|error| self.unintelligible(&error.to_string()))
+    }
+
+    /// That its body is not what the protocol says.
+    pub(super) fn unintelligible(&self, why: &str) -> ModelError {
+        ModelError::broken(format!("the answer to {} is no good ({why}): {}", self.question, self.shown()))
+    }
+
+    /// An error about it, in the server's words.
+    pub(super) fn error(&self, kind: ModelErrorKind, words: &str) -> ModelError {
+        ModelError::new(kind, format!("{}: {words}", self.question))
+    }
+
+    /// What a status that is no success means.
+    pub(super) fn failure(&self) -> ModelError {
+        let status = self.status;
+        let kind = match status {
+            // A gateway lost the server behind it, or its patience.
+            502 => ModelErrorKind::Crashed,
+            504 => ModelErrorKind::TimedOut,
+            _ => ModelErrorKind::Failed,
+        };
+        let words = match (status, &self.location) {
+            (300..=399, Some(location)) => format!("status {status}, it has moved to {location}: mend remote.url"),
+            (401 | 403, _) => {
+                format!("status {status}, {}; a token is sent with remote.token_file", self.shown())
+            }
+            _ => format!("status {status}, {}", self.shown()),
+        };
+        self.error(kind, &words)
+    }
+
+    fn shown(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(SHOWN)]);
+        match text.trim() {
+            "" => "and nothing more".to_owned(),
+            text if self.body.len() > SHOWN => format!("{text}..."),
+            text => text.to_owned(),
+        }
+    }
+}
