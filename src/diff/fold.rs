@@ -5,20 +5,11 @@
 //! finite the sum is not either. The sum of finite values may overflow too, so that a sum that is not finite
 //! calls for a closer look.
 
-use pulp::Arch;
-
 const LANES: usize = 8;
 
 /// `column[i] = f(column[i], y[i], base[i])`; whether all of it is finite then.
-///
-/// With whatever vector instructions there are. They only do more at once: the numbers are the same on every
-/// machine, bit for bit.
-fn update(arch: Arch, column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
-    arch.dispatch(|| lanes(column, y, base, f))
-}
-
 #[inline(always)]
-fn lanes(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
+fn update(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
     let mut sums = [0.0; LANES];
     let (columns, column_rest) = column.as_chunks_mut::<LANES>();
     let (ys, y_rest) = y.as_chunks::<LANES>();
@@ -37,51 +28,23 @@ fn lanes(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) 
 }
 
 /// `column = (y − base) · scale`
-pub(super) fn difference(arch: Arch, column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(
-        arch,
-        column,
-        y,
-        base,
-        #[inline(always)]
-        |_, y, base| (y - base) * scale,
-    )
+pub(super) fn difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
+    update(column, y, base, |_, y, base| (y - base) * scale)
 }
 
 /// `column += (y − base) · scale`
-pub(super) fn add_difference(arch: Arch, column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(
-        arch,
-        column,
-        y,
-        base,
-        #[inline(always)]
-        |c, y, base| c + (y - base) * scale,
-    )
+pub(super) fn add_difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
+    update(column, y, base, |c, y, base| c + (y - base) * scale)
 }
 
 /// `column = y`
-pub(super) fn keep(arch: Arch, column: &mut [f64], y: &[f64]) -> bool {
-    update(
-        arch,
-        column,
-        y,
-        y,
-        #[inline(always)]
-        |_, y, _| y,
-    )
+pub(super) fn keep(column: &mut [f64], y: &[f64]) -> bool {
+    update(column, y, y, |_, y, _| y)
 }
 
 /// `column = (column − y) · scale`
-pub(super) fn subtract(arch: Arch, column: &mut [f64], y: &[f64], scale: f64) -> bool {
-    update(
-        arch,
-        column,
-        y,
-        y,
-        #[inline(always)]
-        |c, y, _| (c - y) * scale,
-    )
+pub(super) fn subtract(column: &mut [f64], y: &[f64], scale: f64) -> bool {
+    update(column, y, y, |c, y, _| (c - y) * scale)
 }
 
 /// The inner product, in fixed partial sums.

@@ -23,8 +23,6 @@ struct Shared {
     /// The scout's outcome: f at the base, or at the first probe's first point.
     scout: Vec<f64>,
     cotangent: Option<Vec<f64>>,
-    /// What vector instructions there are.
-    arch: pulp::Arch,
 }
 
 impl Shared {
@@ -76,13 +74,8 @@ impl Sweep {
     pub(super) fn new(plan: Plan, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
         assert_eq!(plan.vjp, cotangent.is_some(), "a VJP, and only that, has a cotangent");
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
-        let shared = Shared {
-            m: outcome.len(),
-            scout: outcome.to_vec(),
-            cotangent: cotangent.map(<[f64]>::to_vec),
-            arch: pulp::Arch::new(),
-            plan,
-        };
+        let shared =
+            Shared { m: outcome.len(), scout: outcome.to_vec(), cotangent: cotangent.map(<[f64]>::to_vec), plan };
         Sweep { shared, results: Vec::new(), asked: false }
     }
 
@@ -201,16 +194,16 @@ impl Share<'_> {
             }
         };
         let finite = match (rule, which) {
-            (Rule::Pair { per_step }, _) => fold::difference(shared.arch, column, outcome, &shared.scout, per_step),
-            (Rule::Central { .. }, 0) => fold::keep(shared.arch, column, outcome),
+            (Rule::Pair { per_step }, _) => fold::difference(column, outcome, &shared.scout, per_step),
+            (Rule::Central { .. }, 0) => fold::keep(column, outcome),
             (Rule::Central { per_step }, _) => {
                 if probe == 0 && !shared.plan.uses_base {
                     column.copy_from_slice(&shared.scout);
                 }
-                fold::subtract(shared.arch, column, outcome, per_step)
+                fold::subtract(column, outcome, per_step)
             }
-            (Rule::OneSided { near, .. }, 0) => fold::difference(shared.arch, column, outcome, &shared.scout, near),
-            (Rule::OneSided { far, .. }, _) => fold::add_difference(shared.arch, column, outcome, &shared.scout, far),
+            (Rule::OneSided { near, .. }, 0) => fold::difference(column, outcome, &shared.scout, near),
+            (Rule::OneSided { far, .. }, _) => fold::add_difference(column, outcome, &shared.scout, far),
         };
         if !finite {
             let row = outcome.iter().position(|v| !v.is_finite());
