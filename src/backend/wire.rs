@@ -5,7 +5,7 @@
 //! in one test without a process.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -170,35 +170,26 @@ impl Wire {
 
     /// Waits until something can be written or read, and does so.
     fn pump(&mut self, deadline: Option<Instant>) -> Result<(), Silence> {
-        let (mut writable, mut readable, mut speaking) = (false, false, false);
-        {
-            let sending = self.input.as_ref().filter(|_| self.sent < self.outbox.len());
-            let watched = [
-                (sending, PollFlags::OUT, &mut writable),
-                (self.output.as_ref(), PollFlags::IN, &mut readable),
-                (self.errors.as_ref(), PollFlags::IN, &mut speaking),
-            ];
-            let mut fds = Vec::with_capacity(3);
-            let mut flags = Vec::with_capacity(3);
-            for (fd, interest, flag) in watched {
-                if let Some(fd) = fd {
-                    fds.push(PollFd::from_borrowed_fd(fd.as_fd(), interest));
-                    flags.push(flag);
-                }
-            }
-            loop {
-                let timeout = deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
-                match poll(&mut fds, timeout.as_ref()) {
-                    Ok(0) => return Err(Silence::Late),
-                    Ok(_) => break,
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Err(Silence::Io(error)),
-                }
-            }
-            for (fd, flag) in fds.iter().zip(flags) {
-                *flag = !fd.revents().is_empty();
+        let sending = self.input.as_ref().filter(|_| self.sent < self.outbox.len());
+        let watched =
+            [(sending, PollFlags::OUT), (self.output.as_ref(), PollFlags::IN), (self.errors.as_ref(), PollFlags::IN)];
+        // In the place of one that is closed another is watched, for nothing.
+        let Some(any) = watched.iter().find_map(|(fd, _)| *fd) else { return Err(Silence::Closed) };
+        let mut fds = watched.map(|(fd, interest)| match fd {
+            Some(fd) => PollFd::new(fd, interest),
+            None => PollFd::new(any, PollFlags::empty()),
+        });
+        loop {
+            let timeout = deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return Err(Silence::Late),
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(Silence::Io(error)),
             }
         }
+        let ready = |at: usize| watched[at].0.is_some() && !fds[at].revents().is_empty();
+        let (writable, readable, speaking) = (ready(0), ready(1), ready(2));
         if readable {
             self.take_output()?;
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::once;
+use super::outcome::Wanted;
 use super::protocol;
 use super::session::{HEARTBEAT, Session};
 use super::template::Template;
@@ -189,6 +190,7 @@ impl Running {
                 Template::new(base, encoding)
             }
         };
+        let wanted = Wanted::new(&base.of);
         let mut point = Displacement::new();
         let mut outcome = vec![0.0; base.of.len()];
         let (mut sent, mut told) = (0, 0);
@@ -199,11 +201,12 @@ impl Running {
                     session.ask_apply(|out| template.write(out, base, &point));
                     sent += 1;
                 }
-                session.answer_apply()
+                session.answer_apply(|text| wanted.as_ref().is_some_and(|wanted| wanted.read(text, &mut outcome)))
             });
-            let result = self.settle(result).and_then(|value| self.outputs(&value)).and_then(|outputs| {
+            let result = self.settle(result).and_then(|value| {
+                let Some(value) = value else { return Ok(()) };
                 let mismatch = |mismatch| ModelError::failed(format!("output {mismatch}"));
-                base.of.ravel(&outputs, &mut outcome).map_err(mismatch)
+                base.of.ravel(&self.outputs(&value)?, &mut outcome).map_err(mismatch)
             });
             let fatal = result.as_ref().is_err_and(|error| error.kind.is_fatal());
             let over = batch.tell(told, result.map(|()| &outcome[..])).is_break();
@@ -214,7 +217,7 @@ impl Running {
         }
         // Answers to what was asked ahead and is not wanted any more.
         while told < sent && self.session.is_some() {
-            let result = self.session().and_then(Session::answer_apply);
+            let result = self.session().and_then(|session| session.answer_apply(|_| true));
             let _ = self.settle(result);
             told += 1;
         }
@@ -381,9 +384,9 @@ impl Instance for Running {
         let result = self.session().and_then(|session| {
             let encoding = session.encoding();
             session.ask_apply(|out| codec::write_tree(out, inputs, encoding));
-            session.answer_apply()
+            session.answer_apply(|_| false)
         });
-        let value = self.settle(result)?;
+        let value = self.settle(result)?.unwrap_or_default();
         self.outputs(&value)
     }
 

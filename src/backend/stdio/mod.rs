@@ -6,6 +6,7 @@
 pub mod guest;
 mod host;
 mod once;
+mod outcome;
 mod protocol;
 mod session;
 mod template;

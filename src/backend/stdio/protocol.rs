@@ -126,7 +126,7 @@ pub(super) struct SweepParams<'a> {
 /// Begins a request; its params follow, then [`end_request`].
 pub(super) fn begin_request(out: &mut Vec<u8>, id: u64, method: &str) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    out.extend_from_slice(id.to_string().as_bytes());
+    write_json(out, &id);
     out.extend_from_slice(b",\"method\":\"");
     out.extend_from_slice(method.as_bytes());
     out.extend_from_slice(b"\",\"params\":");

@@ -166,11 +166,15 @@ impl Session {
         }
     }
 
-    /// The outputs of the oldest evaluation asked for.
-    pub(super) fn answer_apply(&mut self) -> Result<Value, ModelError> {
+    /// The outputs of the oldest evaluation asked for; `None` where `take` has taken all that it wants from
+    /// their text.
+    pub(super) fn answer_apply(&mut self, take: impl FnOnce(&[u8]) -> bool) -> Result<Option<Value>, ModelError> {
         let limit = self.terms.timeout;
         if self.terms.protocol == Protocol::Jsonrpc {
-            let value = self.answer(limit, Duration::ZERO, |result| codec::parse_json(result.get().as_bytes()))?;
+            let value = self.answer(limit, Duration::ZERO, |result| {
+                let text = result.get().as_bytes();
+                if take(text) { Ok(None) } else { codec::parse_json(text).map(Some) }
+            })?;
             return value.map_err(|error| ModelError::broken(format!("its outputs are no JSON: {error}")));
         }
         self.pending.pop_front();
@@ -179,10 +183,13 @@ impl Session {
             Ok(line) => line,
             Err(silence) => return Err(self.silence(silence, limit)),
         };
+        if take(line) {
+            return Ok(None);
+        }
         let mut value = codec::parse_json(line).map_err(|error| unintelligible(line, &error.to_string()))?;
         match error_line(&mut value) {
             Some(error) if !self.terms.outputs_error => Err(error.into()),
-            _ => Ok(value),
+            _ => Ok(Some(value)),
         }
     }
 
@@ -227,7 +234,7 @@ impl Session {
                 }
                 // An error that could not tell which request it is about is about this one.
                 (None, Some(found))
-                    if found.get() == id.to_string() || (found.get() == "null" && message.error.is_some()) =>
+                    if found.get().parse() == Ok(id) || (found.get() == "null" && message.error.is_some()) =>
                 {
                     return match (message.result, message.error) {
                         (_, Some(error)) => Ok(Err(error)),
