@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::reply::Reply;
@@ -79,9 +80,8 @@ impl Asked {
         work: impl FnOnce(&Shared, &Served, &[u8], &Progress) -> T + Send + 'static,
     ) -> Result<T, Obstacle> {
         let options = &self.shared.options;
-        let limit = options.body_limit;
         let attempt = async {
-            let bytes = read(body, limit).await?;
+            let body = receive(&self.shared, body).await?;
             let turn = self.shared.gate.enter().await.map_err(|_busy| Obstacle::Busy)?;
             let watched = Watched(Arc::new(Progress::default()));
             let progress = watched.0.clone();
@@ -89,7 +89,7 @@ impl Asked {
             let span = tracing::Span::current();
             let job = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                let done = span.in_scope(|| work(&shared, &served, &bytes, &progress));
+                let done = span.in_scope(|| work(&shared, &served, &body.bytes, &progress));
                 shared.metrics.evaluated(&served.name, progress.done());
                 done
             });
@@ -103,10 +103,29 @@ impl Asked {
     }
 }
 
-/// The whole body. Of one that is too large the rest is taken in too, up to a point: a client in the middle of
-/// sending would never see what it is told.
-pub(super) async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Obstacle> {
+/// A request's body, and its share of the memory that all bodies together may take, until it is dropped.
+pub(super) struct Received {
+    pub(super) bytes: Vec<u8>,
+    _share: OwnedSemaphorePermit,
+}
+
+/// The memory of all bodies together, in KiB: a few of the largest.
+pub(super) fn memory(limit: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(kib(limit) as usize * 4))
+}
+
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 8)
+}
+
+/// The whole body, once there is memory for it. Of one that is too large the rest is taken in too, up to a point:
+/// a client in the middle of sending would never see what it is told.
+pub(super) async fn receive(shared: &Shared, mut body: Body) -> Result<Received, Obstacle> {
+    let limit = shared.options.body_limit;
     let reading = async {
+        let told = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+        let needed = kib(told.map_or(limit, |length| length.min(limit)));
+        let share = shared.memory.clone().acquire_many_owned(needed).await.map_err(|_closed| Obstacle::Busy)?;
         let mut bytes = Vec::new();
         let mut length = 0usize;
         while let Some(frame) = body.frame().await {
@@ -118,7 +137,7 @@ pub(super) async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Obstac
                 break;
             }
         }
-        if length <= limit { Ok(bytes) } else { Err(Obstacle::TooLarge) }
+        if length <= limit { Ok(Received { bytes, _share: share }) } else { Err(Obstacle::TooLarge) }
     };
     tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(Obstacle::Unread))
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::Model;
 use gate::Gate;
@@ -100,6 +100,8 @@ struct Shared {
     options: Options,
     binref: Option<binref::Folder>,
     gate: Gate,
+    /// What the bodies of all requests may take together.
+    memory: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -156,7 +158,8 @@ fn share(models: Vec<Model>, options: Options) -> Result<Shared, ServeError> {
     }
     let binref = options.binref.as_deref().map(binref::Folder::open).transpose().map_err(ServeError::Other)?;
     let gate = Gate::new(options.concurrency, options.queue);
-    Ok(Shared { models: served, binref, gate, metrics: Metrics::new(), options })
+    let memory = compute::memory(options.body_limit);
+    Ok(Shared { models: served, binref, gate, memory, metrics: Metrics::new(), options })
 }
 
 async fn run(shared: Arc<Shared>, stop: &Stop, ready: impl FnOnce(Addresses)) -> Result<(), ServeError> {

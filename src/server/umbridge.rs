@@ -103,11 +103,11 @@ pub(super) fn info(shared: &Shared) -> Value {
 pub(super) async fn answer(shared: Arc<Shared>, call: Call, request: Request) -> Reply {
     let (parts, body) = request.into_parts();
     // The model is named in the body: it is read once to know whom the request is about.
-    let limit = shared.options.body_limit;
-    let Ok(bytes) = compute::read(body, limit).await else {
+    let Ok(body) = compute::receive(&shared, body).await else {
+        let limit = shared.options.body_limit;
         return Fault::invalid(format!("the request did not come, or has more than {limit} bytes")).reply();
     };
-    let body = match codec::parse_json(&bytes) {
+    let body = match codec::parse_json(&body.bytes) {
         Ok(Value::Object(body)) => body,
         Ok(_) => return Fault::invalid("the request is no JSON object").reply(),
         Err(error) => return Fault::invalid(format!("the request is no JSON: {error}")).reply(),
