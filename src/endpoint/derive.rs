@@ -8,14 +8,14 @@ use super::jacobian::{Values, not_holomorphic};
 use super::report::{Report, Steps};
 use super::request::Request;
 use super::settings::Settings;
-use super::vectors::Vectors;
+use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, native};
 use crate::diff::{self, Algorithm, Displacement, Plan, Problem};
 use crate::exec::{self, Cause, Failure, Workers};
 use crate::manifest::AlgorithmName;
 use crate::model::{Base, ModelError, ModelErrorKind};
 use crate::schema::{Violation, Violations};
-use crate::tree::{Array, DType, Layout, Path, Tree};
+use crate::tree::{DType, Layout, Path, Tree};
 
 /// The Jacobian of the outputs asked for with respect to the inputs asked for.
 pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
@@ -57,18 +57,6 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
     }
     Ok((narrow(&wrt, &values, context)?, report))
-}
-
-/// Values as arrays of the dtypes they are declared with.
-pub(super) fn narrow(layout: &Layout, values: &[f64], context: &Context<'_>) -> Result<Vectors, Error> {
-    let vectors = layout.unravel(values);
-    for (path, array) in &vectors {
-        if array.to_vec().iter().any(|value| !value.is_finite()) {
-            let error = ModelError::failed(format!("the derivative at {path} does not fit into {}", array.dtype()));
-            return Err(Error::at(context.pool, Place::Base, error));
-        }
-    }
-    Ok(vectors)
 }
 
 /// The cotangent over all output coordinates. It pairs with displacements as Re(w·dy), without
@@ -299,10 +287,4 @@ fn place(plan: &Plan, point: usize, base: &Base) -> Place {
             Place::Displaced(format!("the inputs {sign} random direction {sample}"))
         }
     }
-}
-
-/// The array as float64, or complex128 if it is complex.
-pub(super) fn wide(array: &Array) -> Array {
-    let dtype = if array.dtype().is_complex() { DType::Complex128 } else { DType::Float64 };
-    Array::from_coordinates(dtype, array.shape(), &array.to_vec())
 }

@@ -1,11 +1,11 @@
 //! Second derivatives: products of a Hessian with a vector, as differences of gradients.
 
 use super::axes::{axes, refused};
-use super::derive::{narrow, non_finite};
+use super::derive::non_finite;
 use super::error::Place;
 use super::request::Request;
 use super::settings::Settings;
-use super::vectors::Vectors;
+use super::vectors::{Vectors, narrow};
 use super::{Context, Error, vjp};
 use crate::diff::{Algorithm, Displacement, Plan, Problem};
 use crate::model::Base;

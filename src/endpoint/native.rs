@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use num_complex::Complex;
 
-use super::derive::{narrow, wide};
 use super::error::Place;
 use super::jacobian::Values;
 use super::report::Report;
 use super::request::Request;
 use super::settings::Settings;
-use super::vectors::Vectors;
+use super::vectors::{Vectors, narrow, wide};
 use super::{Context, Error, Jacobian};
 use crate::model::{Instance, ModelError, Natives};
 use crate::schema::{Dim, Leaf};

@@ -3,44 +3,11 @@
 use serde_json::Value;
 
 use super::Error;
+use super::faults::{Faults, field};
+use super::question::{Lists, Question};
 use super::vectors::{Fitting, Vectors};
 use crate::schema::{Side, Signature, Violation, Violations};
 use crate::tree::{Path, Pattern, Segment, Tree};
-
-/// Which derivative is asked for. Decides the names of a request's fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Question {
-    Jacobian,
-    Jvp,
-    Vjp,
-}
-
-impl Question {
-    /// The names of a request's path lists: inputs, outputs.
-    pub fn lists(self) -> (&'static str, &'static str) {
-        let (wrt, of, _) = self.fields();
-        (wrt, of)
-    }
-
-    /// The fields of a request: inputs by path, outputs by path, vector.
-    fn fields(self) -> (&'static str, &'static str, Option<&'static str>) {
-        match self {
-            Question::Jacobian => ("jac_inputs", "jac_outputs", None),
-            Question::Jvp => ("jvp_inputs", "jvp_outputs", Some("tangent_vector")),
-            Question::Vjp => ("vjp_inputs", "vjp_outputs", Some("cotangent_vector")),
-        }
-    }
-}
-
-/// What a request without a list of paths means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lists {
-    /// All differentiable ones, as it is convenient at a terminal.
-    Optional,
-    /// A mistake, as the Tesseract protocol has it.
-    Required,
-}
 
 /// Which outputs are wanted. Whether a key or index exists shows only when there are outputs.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,27 +24,6 @@ pub struct Request {
     pub of: Wanted,
     /// For a JVP a tangent for each of `wrt`, for a VJP the cotangents as given.
     pub vectors: Vectors,
-}
-
-/// Collects everything that is wrong.
-#[derive(Default)]
-pub(super) struct Faults(Vec<Violation>);
-
-impl Faults {
-    pub(super) fn add(&mut self, path: &Path, code: &'static str, message: impl Into<String>) {
-        self.0.push(Violation { path: path.clone(), code, message: message.into() });
-    }
-
-    fn finish<T>(self, value: Option<T>) -> Result<T, Error> {
-        match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Error::Caller(Violations(self.0))),
-        }
-    }
-}
-
-pub(super) fn field(name: &str) -> Path {
-    Path::root().join(Segment::Field(name.to_owned()))
 }
 
 impl Request {
@@ -134,7 +80,7 @@ impl Request {
         let of = resolve_outputs(signature, of, of_name, &mut faults);
         let mut read = Vectors::new();
         if let (Some(name), Some(given)) = (vector_name, vectors) {
-            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of };
+            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of.0 };
             read = fitting.read(given, &mut faults);
         }
         faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
@@ -159,7 +105,7 @@ impl Request {
         let mut read = Vectors::new();
         if let Some(name) = vector_name {
             let given = vectors.into_iter().map(|(path, array)| (path.to_string(), array));
-            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of };
+            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of.0 };
             read = fitting.fit(given.collect(), &mut faults);
         }
         faults.finish(Some(Request { inputs, wrt, of, vectors: read }))

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::request::{Faults, Question, Wanted, field};
+use super::error::Place;
+use super::faults::{Faults, field};
+use super::question::Question;
+use super::{Context, Error};
 use crate::codec::{self, ArrayError};
+use crate::model::ModelError;
 use crate::schema::{Dim, Leaf, Signature, broadcast, repeat_fixed};
-use crate::tree::{Array, DType, Path, Pattern, Segment, Tree};
+use crate::tree::{Array, DType, Layout, Path, Pattern, Segment, Tree};
 
 /// Tangents or cotangents: arrays by path.
 pub type Vectors = Vec<(Path, Array)>;
@@ -18,7 +22,7 @@ pub(super) struct Fitting<'r> {
     pub(super) name: &'r str,
     pub(super) inputs: &'r Tree,
     pub(super) wrt: &'r [Path],
-    pub(super) of: &'r Wanted,
+    pub(super) of: &'r [Pattern],
 }
 
 impl Fitting<'_> {
@@ -64,11 +68,11 @@ impl Fitting<'_> {
     fn names_agree(&self, given: &[(String, Array)], faults: &mut Faults) -> bool {
         let (list, expected) = match self.question {
             Question::Jvp => ("jvp_inputs", self.wrt.iter().map(Path::to_string).collect::<Vec<_>>()),
-            _ => ("vjp_outputs", self.of.0.iter().map(Pattern::to_string).collect()),
+            _ => ("vjp_outputs", self.of.iter().map(Pattern::to_string).collect()),
         };
         let keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
         // Output patterns stand for keys that are known only after an evaluation.
-        let open = self.question == Question::Vjp && self.of.paths().is_none();
+        let open = self.question == Question::Vjp && self.of.iter().any(|pattern| pattern.as_path().is_none());
         let missing = expected.iter().any(|path| !keys.contains(&path.as_str()));
         let foreign = keys.iter().any(|key| !expected.iter().any(|path| path == *key));
         if open || !(missing || foreign) {
@@ -135,4 +139,22 @@ impl Fitting<'_> {
 fn matches_schema(leaf: &Leaf, shape: &[usize]) -> bool {
     let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size && size != 1);
     leaf.shape.as_ref().is_none_or(|dims| dims.len() == shape.len() && dims.iter().zip(shape).all(fits))
+}
+
+/// Values as arrays of the dtypes they are declared with.
+pub(super) fn narrow(layout: &Layout, values: &[f64], context: &Context<'_>) -> Result<Vectors, Error> {
+    let vectors = layout.unravel(values);
+    for (path, array) in &vectors {
+        if array.to_vec().iter().any(|value| !value.is_finite()) {
+            let error = ModelError::failed(format!("the derivative at {path} does not fit into {}", array.dtype()));
+            return Err(Error::at(context.pool, Place::Base, error));
+        }
+    }
+    Ok(vectors)
+}
+
+/// The array as float64, or complex128 if it is complex.
+pub(super) fn wide(array: &Array) -> Array {
+    let dtype = if array.dtype().is_complex() { DType::Complex128 } else { DType::Float64 };
+    Array::from_coordinates(dtype, array.shape(), &array.to_vec())
 }

@@ -1,6 +1,5 @@
 //! Programs as models: instances that start a program when they need one, and another when it is gone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::outcome::Wanted;
 use super::protocol;
 use super::session::{HEARTBEAT, Session};
 use super::template::Template;
-use crate::backend::child::Launch;
+use super::terms::Terms;
 use crate::backend::derivative::{Question, read_blocks, read_vectors, write_paths};
 use crate::codec::{self, Encoding};
 use crate::diff::Displacement;
@@ -20,28 +19,6 @@ use crate::manifest::Protocol;
 use crate::model::{Base, Batch, Cancel, Description, Instance, Model, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, Path, Tree};
-
-/// How a program is run and spoken to.
-#[derive(Clone, Debug)]
-pub(crate) struct Terms {
-    pub(crate) launch: Launch,
-    pub(crate) protocol: Protocol,
-    pub(crate) config: Value,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) start_timeout: Duration,
-    /// Whether the outputs have a field `error`, so that a line with one is no failure.
-    pub(crate) outputs_error: bool,
-    /// Whether the program has died of `initialize`: it takes every message for an `apply`, and is greeted no
-    /// more. `None` for one that is known to understand it.
-    pub(crate) died_of_greeting: Option<Arc<AtomicBool>>,
-}
-
-impl Terms {
-    /// Whether it is known that the program dies of `initialize`.
-    pub(super) fn dies_of_greeting(&self) -> bool {
-        self.died_of_greeting.as_ref().is_some_and(|died| died.load(Ordering::Relaxed))
-    }
-}
 
 /// A program as a model.
 pub(crate) struct Program {
@@ -422,9 +399,4 @@ impl Instance for Running {
         let value = self.ask("abstract_eval", write, parsed)??;
         self.signature.abstract_outputs_from_json(&value).map_err(|violations| ModelError::nonconforming(&violations))
     }
-}
-
-/// The kind of failure of a process, for both kinds of instances.
-pub(super) fn crashed(message: String) -> ModelError {
-    ModelError::new(ModelErrorKind::Crashed, message)
 }

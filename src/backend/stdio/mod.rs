@@ -10,5 +10,7 @@ mod outcome;
 mod protocol;
 mod session;
 mod template;
+mod terms;
 
-pub(crate) use host::{Introduced, Program, Terms};
+pub(crate) use host::{Introduced, Program};
+pub(crate) use terms::Terms;

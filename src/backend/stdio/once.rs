@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::host::{Terms, crashed};
 use super::session::with_last_words;
+use super::terms::Terms;
 use crate::backend::child::describe;
 use crate::backend::wire::Silence;
 use crate::codec::{self, Encoding};
@@ -36,7 +36,7 @@ impl Instance for Once {
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
         let limit = self.terms.timeout;
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let mut child = self.terms.launch.start().map_err(crashed)?;
+        let mut child = self.terms.launch.start().map_err(|reason| ModelError::new(ModelErrorKind::Crashed, reason))?;
         child.cancel = self.cancel.clone();
         self.text.clear();
         codec::write_tree(&mut self.text, inputs, Encoding::Plain);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::host::Terms;
 use super::protocol::{self, Introduction, Log, Message, RpcError};
+use super::terms::Terms;
 use crate::backend::child::Child;
 use crate::backend::wire::{LONGEST_LINE, Silence, Wire};
 use crate::codec::{self, Encoding};
