@@ -366,8 +366,7 @@ impl Components {
         if self.formats.binref {
             data.insert(0, reference("BinrefArrayData"));
         }
-        let flags: &[&str] = if leaf.is_some_and(|leaf| leaf.differentiable) { &["DIFFERENTIABLE"] } else { &[] };
-        json!({
+        let mut schema = json!({
             "type": "object",
             "properties": {
                 "object_type": {"type": "string", "const": "array", "default": "array"},
@@ -377,8 +376,27 @@ impl Components {
             },
             "required": ["shape", "dtype", "data"],
             "additionalProperties": false,
-            "array_flags": flags,
-        })
+        });
+        let flags: &[&str] = if leaf.is_some_and(|leaf| leaf.differentiable) { &["DIFFERENTIABLE"] } else { &[] };
+        schema["array_flags"] = json!(flags);
+        if let Some(leaf) = leaf {
+            annotate(&mut schema, leaf);
+        }
+        schema
+    }
+}
+
+/// The domain and the scale of an array's elements. On an object these keywords restrict nothing: they are for
+/// whoever steps through the domain, another secant among them.
+fn annotate(schema: &mut Value, leaf: &Leaf) {
+    let bounds = [(leaf.minimum, "minimum", "exclusiveMinimum"), (leaf.maximum, "maximum", "exclusiveMaximum")];
+    for (bound, closed, open) in bounds {
+        if let Some(bound) = bound {
+            schema[if bound.exclusive { open } else { closed }] = Value::from(bound.limit);
+        }
+    }
+    if let Some(scale) = leaf.scale {
+        schema["scale"] = Value::from(scale);
     }
 }
 
@@ -410,6 +428,9 @@ fn dimension(dim: &Dim) -> Value {
             let mut length = json!({"type": "integer", "minimum": limits.min});
             if let Some(max) = limits.max {
                 length["maximum"] = Value::from(max);
+            }
+            if let Dim::Named(name, _) = dim {
+                length["title"] = Value::from(name.as_str());
             }
             length
         }

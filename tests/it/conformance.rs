@@ -32,7 +32,7 @@ macro_rules! suite {
 suite! {
     Function function, Library library, Batch library_with_batches, AnyThread library_for_any_thread,
     Isolated library_isolated, Exclusive library_one_per_process, Jsonrpc jsonrpc, Base64 jsonrpc_base64,
-    Lines lines, Once once, Guest guest_behind_host,
+    Lines lines, Once once, Guest guest_behind_host, Remote remote,
 }
 
 /// A file that evaluations are written to, a byte each.
@@ -126,7 +126,7 @@ fn apply(_: Form, model: &Model) {
     assert_eq!([dtype("y"), dtype("h"), dtype("w")], [DType::Float64, DType::Float32, DType::Complex128]);
 }
 
-fn jacobian_is_the_closed_form(_: Form, model: &Model) {
+fn jacobian_is_the_closed_form(form: Form, model: &Model) {
     let point = Point::default();
     for (algorithm, tolerance) in [(Central, 1e-8), (Forward, 1e-6), (Backward, 1e-6)] {
         let query = model.jacobian(&point.json()).wrt(FINE_WRT).of(FINE_OF).algorithm(algorithm);
@@ -138,7 +138,8 @@ fn jacobian_is_the_closed_form(_: Form, model: &Model) {
     let jacobian = model.jacobian(&point.json()).run().unwrap();
     assert_eq!(jacobian.of().paths().map(ToString::to_string).collect::<Vec<_>>(), OF);
     assert_eq!(jacobian.wrt().paths().map(ToString::to_string).collect::<Vec<_>>(), WRT);
-    assert_eq!(jacobian.report.algorithm, "central");
+    // A server answers derivatives itself.
+    assert_eq!(jacobian.report.algorithm, if form == Form::Remote { "native" } else { "central" });
     assert_jacobian(&jacobian, &point, 4e-3);
     // A pattern stands for all it matches.
     let by_pattern = model.jacobian(&point.json()).wrt(["d.{}"]).of(["e.{}"]).run().unwrap();
@@ -282,16 +283,17 @@ fn evaluations_are_counted(form: Form, model: &Model) {
     assert_eq!((report.evaluations, log.take()), (2 * n, 2 * n), "more samples than coordinates");
     assert_eq!(report.algorithm, "central (no dearer than stochastic)");
     let tangent = [("x", Array::new(&[3], vec![1.0, 2.0, 3.0]))];
-    let (_, report) = model.jvp(&inputs, tangent).run().unwrap();
+    let (_, report) = model.jvp(&inputs, tangent).algorithm(Central).run().unwrap();
     assert_eq!((report.evaluations, log.take()), (2, 2), "jvp");
-    let (_, report) = model.vjp(&inputs, [("t", Array::scalar(1.0))]).wrt(["x"]).run().unwrap();
+    let vjp = model.vjp(&inputs, [("t", Array::scalar(1.0))]).wrt(["x"]).algorithm(Central);
+    let (_, report) = vjp.run().unwrap();
     assert_eq!((report.evaluations, log.take()), (6, 6), "vjp");
     // At a bound there are more points a coordinate, and each is counted.
     let inputs = Point { s: 0.0, ..log.point() }.json();
-    let report = model.jacobian(&inputs).wrt(["s", "x"]).run().unwrap().report;
+    let report = model.jacobian(&inputs).wrt(["s", "x"]).algorithm(Central).run().unwrap().report;
     assert_eq!(report.evaluations, log.take(), "at a bound");
     if !form.is_slow() {
-        let report = model.jacobian(&point.json()).workers(3).run().unwrap().report;
+        let report = model.jacobian(&point.json()).algorithm(Central).workers(3).run().unwrap().report;
         assert_eq!((report.evaluations, log.take()), (2 * n, 2 * n), "several workers");
     }
 }
@@ -403,7 +405,8 @@ fn failures_name_the_point(_: Form, model: &Model) {
 fn outputs_that_are_no_numbers(_: Form, model: &Model) {
     let inputs = Point { mode: "nan", ..Point::default() }.json();
     for workers in [1, 2] {
-        let error = model.jacobian(&inputs).eps(1e-4).workers(workers).run().unwrap_err().to_string();
+        let query = model.jacobian(&inputs).algorithm(Central).eps(1e-4).workers(workers);
+        let error = query.run().unwrap_err().to_string();
         assert!(error.starts_with("probe failed at x[1] + 1e-4: "), "{error}");
         assert!(error.contains("output t is not finite"), "{error}");
     }

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use num_complex::Complex;
@@ -35,6 +36,8 @@ pub enum Form {
     Once,
     /// The last but two again, behind our own guest end: host, guest, host, program.
     Guest,
+    /// The library behind `secant serve`, asked over HTTP.
+    Remote,
 }
 
 /// Where fixtures stand.
@@ -117,6 +120,23 @@ pub fn options() -> OpenOptions {
     OpenOptions { worker: Some(secant().into()), ..OpenOptions::default() }
 }
 
+/// The URL of a server of the library, started once. It ends with this process, when its stdin does.
+fn served() -> &'static str {
+    static SERVER: OnceLock<(String, std::process::Child)> = OnceLock::new();
+    let (url, _) = SERVER.get_or_init(|| {
+        let script = "\"$0\" serve \"$1\" --port 0 --queue 1000 & server=$!; cat > /dev/null; kill $server";
+        let folder = Form::Library.folder().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script, secant()]).arg(folder).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let url = said.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
+        std::thread::spawn(move || said.for_each(drop));
+        (url.expect("the server says where it is"), child)
+    });
+    url
+}
+
 impl Form {
     /// The folder of its plugin; `None` for a closure, or where Python is needed and not there.
     pub fn folder(self) -> Option<PathBuf> {
@@ -148,6 +168,11 @@ impl Form {
                 let command = format!("[{:?}, \"worker\", {behind:?}]", secant());
                 Some(schemas("probe_guest", format!("[executable]\ncommand = {command}")))
             }
+            // Its schemas are the server's.
+            Form::Remote => {
+                let name = format!("probe_remote_{}", std::process::id());
+                Some(plugin(&name, &format!("name = \"probe\"\n[remote]\nurl = {:?}\n", served())))
+            }
         }
     }
 
@@ -158,7 +183,6 @@ impl Form {
         }
         let options = match self {
             Form::Isolated => OpenOptions { isolation: Some(Isolation::Process), ..options() },
-            Form::Exclusive => options(),
             _ => options(),
         };
         let model = Model::open_with(self.folder()?, &options);

@@ -155,7 +155,9 @@ fn dimensions(shape: &Value) -> Value {
         let Some(length) = shape.get("prefixItems").and_then(|items| items.get(axis)) else { return Value::Null };
         // A fixed length may also be given as 1, which is then repeated.
         let listed = length.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_u64).max();
-        length.get("const").and_then(Value::as_u64).or(listed).map_or(Value::Null, Value::from)
+        let fixed = length.get("const").and_then(Value::as_u64).or(listed).map(Value::from);
+        // Another secant gives the dimensions that must agree by name.
+        fixed.or_else(|| length.get("title").filter(|name| name.is_string()).cloned()).unwrap_or(Value::Null)
     });
     lengths.collect()
 }
