@@ -129,8 +129,8 @@ pub fn serve(
     ready: impl FnOnce(Addresses),
 ) -> Result<(), ServeError> {
     let shared = Arc::new(share(models, options)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread reads and writes: a request that passes between several waits for each to wake. Others compute.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_name("http")
         .enable_all()
         .build()
