@@ -230,14 +230,16 @@ fn along_axes(axes: &[Axis], shape: Shape) -> Result<Lines, Vec<Defect>> {
         let (up, down) = axis.room();
         let stencil = Stencil::within(shape, axis.step, up, down);
         let [a, b] = stencil.parameters().map(|t| axis.displaced(t));
-        let lost = a == axis.x || (!matches!(stencil, Stencil::Pair(_)) && (b == axis.x || a == b));
+        let rule = stencil.rule([a - axis.x, b - axis.x]);
+        let stays = a == axis.x || (!matches!(stencil, Stencil::Pair(_)) && (b == axis.x || a == b));
+        let lost = stays || !rule.is_finite();
         if up + down <= 0.0 {
             defects.push(Defect::NoRoom { coordinate });
         } else if lost {
             defects.push(Defect::StepLost { coordinate, step: stencil.step().abs() });
         } else {
             values.push([a, b]);
-            rules.push(stencil.rule([a - axis.x, b - axis.x]));
+            rules.push(rule);
         }
     }
     if defects.is_empty() { Ok((Directions::Axes(values), rules)) } else { Err(defects) }
@@ -311,10 +313,11 @@ fn along_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, 
         let stencil = Stencil::within(shape, longest_step(axes, &direction), ahead, back);
         let t = stencil.parameters();
         let moves = |t: f64| axes.iter().zip(&direction).any(|(axis, v)| axis.displaced(v * t) != axis.x);
-        if !moves(t[0]) {
+        let rule = stencil.rule(t);
+        if !moves(t[0]) || !rule.is_finite() {
             return Err(vec![Defect::TangentLost]);
         }
-        rules.push(stencil.rule(t));
+        rules.push(rule);
         lines.push((direction, t));
     }
     Ok((Directions::Along(lines), rules))

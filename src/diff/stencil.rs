@@ -96,6 +96,14 @@ impl Rule {
         }
     }
 
+    /// Whether its weights are numbers: those of the smallest steps are beyond all.
+    pub(super) fn is_finite(self) -> bool {
+        match self {
+            Rule::Pair { per_step } | Rule::Central { per_step } => per_step.is_finite(),
+            Rule::OneSided { near, far } => near.is_finite() && far.is_finite(),
+        }
+    }
+
     pub(super) fn uses_base(self) -> bool {
         !matches!(self, Rule::Central { .. })
     }

@@ -140,6 +140,13 @@ fn what_cannot_move_is_named() {
     stuck[1].step = 1e-6;
     let defects = Plan::new(stuck, Problem::Jacobian, Algorithm::Central).err().unwrap();
     assert_eq!(defects, [Defect::NoRoom { coordinate: 0 }, Defect::StepLost { coordinate: 1, step: 1e-6 }]);
+    // It moves, but nothing can be divided by so little.
+    let mut tiny = axes(&[0.0], 2);
+    tiny[0].step = 5e-324;
+    for algorithm in [Algorithm::Central, Algorithm::Forward] {
+        let defects = Plan::new(tiny.clone(), Problem::Jacobian, algorithm).err().unwrap();
+        assert_eq!(defects, [Defect::StepLost { coordinate: 0, step: 5e-324 }]);
+    }
 }
 
 #[test]

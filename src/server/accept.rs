@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::Options;
+
 /// What this server can write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Formats {
@@ -45,8 +47,16 @@ impl Form {
 }
 
 impl Formats {
-    pub(super) fn names(self) -> Vec<&'static str> {
-        Form::ALL.into_iter().filter(|form| *form != Form::Binref || self.binref).map(Form::name).collect()
+    pub(super) fn of(options: &Options) -> Formats {
+        Formats { binref: options.binref.is_some() }
+    }
+
+    pub(super) fn forms(self) -> impl Iterator<Item = Form> {
+        Form::ALL.into_iter().filter(move |form| *form != Form::Binref || self.binref)
+    }
+
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        self.forms().map(Form::name)
     }
 
     /// The first range of the header, by its weight, of which all is available; the body of a 406 otherwise.
@@ -60,7 +70,7 @@ impl Formats {
         ranges.into_iter().find_map(|(_, range)| self.read(range)).ok_or_else(|| {
             json!({"detail": {
                 "message": format!("None of the requested formats is available: {header}"),
-                "available_formats": self.names(),
+                "available_formats": self.names().collect::<Vec<_>>(),
                 "available_gpu_transports": ["none"],
                 "available_compressions": ["none", "lz4"],
             }})

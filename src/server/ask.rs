@@ -23,7 +23,7 @@ pub(super) async fn ask(asked: Asked, endpoint: Endpoint, request: Request) -> R
 }
 
 async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
-    let formats = Formats { binref: asked.shared.binref.is_some() };
+    let formats = Formats::of(&asked.shared.options);
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     // Shapes have but one form.
     let accepted = accepted.filter(|_| endpoint != Endpoint::AbstractEval);

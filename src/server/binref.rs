@@ -19,6 +19,9 @@ use crate::tree::{DType, Path, Segment, element_count};
 /// Past this many bytes another file is begun.
 const LARGEST_FILE: u64 = 100 << 20;
 
+/// What a `run_id` may be, as a regular expression.
+pub(super) const RUN_ID: &str = "^[A-Za-z0-9_-]{1,128}$";
+
 /// The folder.
 pub(super) struct Folder(Dir);
 

@@ -13,6 +13,7 @@ mod guard;
 mod listen;
 mod metrics;
 mod openapi;
+mod operation;
 mod page;
 mod reply;
 mod routes;
@@ -130,8 +131,8 @@ pub fn serve(
     ready: impl FnOnce(Addresses),
 ) -> Result<(), ServeError> {
     let shared = Arc::new(share(models, options)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread reads and writes: a request that passes between several waits for each to wake. Others compute.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_name("http")
         .enable_all()
         .build()
@@ -143,7 +144,6 @@ pub fn serve(
 }
 
 fn share(models: Vec<Model>, options: Options) -> Result<Shared, ServeError> {
-    let formats = accept::Formats { binref: options.binref.is_some() };
     let mut served: Vec<Arc<Served>> = Vec::with_capacity(models.len());
     for model in models {
         let name = model.description().name.clone();
@@ -153,7 +153,7 @@ fn share(models: Vec<Model>, options: Options) -> Result<Shared, ServeError> {
         if served.iter().any(|other| other.name == name) {
             return Err(ServeError::Other(format!("two models are called '{name}': give one another name")));
         }
-        let openapi = openapi::document(&model, formats, options.debug).to_string().into_bytes();
+        let openapi = openapi::document(&model, &options).to_string().into_bytes();
         served.push(Arc::new(Served { model, name, openapi }));
     }
     let binref = options.binref.as_deref().map(binref::Folder::open).transpose().map_err(ServeError::Other)?;

@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Options;
 use super::accept::Formats;
+use super::operation::{self, names, reference};
 use crate::Model;
 use crate::codec::castable;
 use crate::endpoint::{Endpoint, Question};
@@ -11,82 +13,35 @@ use crate::schema::{Dim, Field, Leaf, Node, Side, Signature};
 use crate::tree::{DType, Pattern, PatternSegment, Segment};
 
 /// The whole document.
-pub(super) fn document(model: &Model, formats: Formats, debug: bool) -> Value {
+pub(super) fn document(model: &Model, options: &Options) -> Value {
     let description = model.description();
+    let formats = Formats::of(options);
     let mut info = json!({"title": description.name, "version": version(&description.version)});
     if !description.description.is_empty() {
         info["description"] = Value::from(description.description.as_str());
     }
-    let mut paths = Map::new();
-    for endpoint in Endpoint::ALL {
-        paths.insert(format!("/{}", endpoint.name()), post(endpoint, &description.description));
-    }
-    if debug {
-        let ok = json!({"description": "passed, failed or error, and why"});
-        let what = "Run a stored test case";
-        paths.insert("/test".to_owned(), json!({"post": {"summary": what, "responses": {"200": ok}}}));
-    }
-    let ok = json!({"description": "It answers", "content": {"application/json": {"schema": {"type": "object"}}}});
-    paths.insert("/health".to_owned(), json!({"get": {"summary": "Whether it answers", "responses": {"200": ok}}}));
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": info,
         "servers": [{"url": format!("/{}", description.name)}],
-        "paths": paths,
-        "components": {"schemas": schemas(model.signature(), formats)},
-        "x-supported-output-formats": formats.names(),
+        "paths": operation::paths(&description.description, options),
+        "components": {
+            "schemas": schemas(model.signature(), formats),
+            "responses": operation::responses(options),
+        },
+        "x-supported-output-formats": formats.names().collect::<Vec<_>>(),
         "x-supported-gpu-transports": ["none"],
         "x-supported-compressions": ["none", "lz4"],
-    })
+    });
+    if options.token.is_some() {
+        document["components"]["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
+        document["security"] = json!([{"token": []}]);
+    }
+    document
 }
 
 fn version(version: &str) -> &str {
     if version.is_empty() { "0" } else { version }
-}
-
-fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
-/// The names of a request's and of a reply's schema.
-fn names(endpoint: Endpoint) -> (&'static str, &'static str) {
-    match endpoint {
-        Endpoint::Apply => ("ApplyInputSchema", "ApplyOutputSchema"),
-        Endpoint::AbstractEval => ("AbstractInputSchema", "AbstractOutputSchema"),
-        Endpoint::Derivative(Question::Jacobian) => ("JacobianInputSchema", "JacobianOutputSchema"),
-        Endpoint::Derivative(Question::Jvp) => ("JVPInputSchema", "JVPOutputSchema"),
-        Endpoint::Derivative(Question::Vjp) => ("VJPInputSchema", "VJPOutputSchema"),
-    }
-}
-
-fn post(endpoint: Endpoint, description: &str) -> Value {
-    let (summary, what) = match endpoint {
-        Endpoint::Apply => ("Apply", "Evaluate the model."),
-        Endpoint::AbstractEval => ("Abstract Eval", "The shapes of the outputs, from the shapes of the inputs."),
-        Endpoint::Derivative(Question::Jacobian) => ("Jacobian", "The derivative of every output by every input."),
-        Endpoint::Derivative(Question::Jvp) => {
-            ("Jacobian Vector Product", "The product of the Jacobian with a tangent vector.")
-        }
-        Endpoint::Derivative(Question::Vjp) => {
-            ("Vector Jacobian Product", "The product of a cotangent vector with the Jacobian.")
-        }
-    };
-    let what = match (endpoint, description) {
-        (Endpoint::Apply, description) if !description.is_empty() => format!("{what}\n\n{description}"),
-        _ => what.to_owned(),
-    };
-    let (request, reply) = names(endpoint);
-    let content = |name: &str| json!({"application/json": {"schema": reference(name)}});
-    json!({"post": {
-        "summary": summary,
-        "description": what,
-        "operationId": endpoint.name(),
-        "requestBody": {"required": true, "content": content(request)},
-        "responses": {
-            "200": {"description": "The answer", "content": content(reply)},
-            "422": {"description": "What is wrong with the request", "content": content("HTTPValidationError")},
-        },
-    }})
 }
 
 fn schemas(signature: &Signature, formats: Formats) -> Value {
@@ -148,38 +103,21 @@ fn schemas(signature: &Signature, formats: Formats) -> Value {
         json!({
             "type": "object",
             "properties": {
-                "shape": {"type": "array", "items": {"type": "integer"}},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
                 "dtype": {"type": "string", "enum": DType::ALL.map(DType::name)},
             },
             "required": ["shape", "dtype"],
         }),
     );
     put("Base64ArrayData", array_data("base64", json!({"type": "string"}), true));
-    put("JsonArrayData", array_data("json", json!({}), false));
+    put("JsonArrayData", array_data("json", json!({"type": ["array", "number", "boolean", "null"]}), false));
     if formats.binref {
         let buffer = json!({"type": "string", "pattern": "^.+?(\\:\\d+(\\:\\d+)?)?$"});
         put("BinrefArrayData", array_data("binref", buffer, true));
     }
-    put(
-        "ValidationError",
-        json!({
-            "type": "object",
-            "properties": {
-                "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
-                "msg": {"type": "string"},
-                "type": {"type": "string"},
-                "ctx": {"type": "object"},
-            },
-            "required": ["loc", "msg", "type"],
-        }),
-    );
-    put(
-        "HTTPValidationError",
-        json!({
-            "type": "object",
-            "properties": {"detail": {"type": "array", "items": reference("ValidationError")}},
-        }),
-    );
+    for (name, schema) in operation::bodies() {
+        put(name, schema);
+    }
     Value::Object(schemas)
 }
 
@@ -362,17 +300,18 @@ impl Components {
         };
         let kinds: Vec<&str> =
             DType::ALL.into_iter().filter(|other| castable(*other, dtype).is_ok()).map(DType::name).collect();
-        let mut data = vec![reference("Base64ArrayData"), reference("JsonArrayData")];
-        if self.formats.binref {
-            data.insert(0, reference("BinrefArrayData"));
-        }
+        let encodings = [("binref", "BinrefArrayData"), ("base64", "Base64ArrayData"), ("json", "JsonArrayData")];
+        let encodings = || encodings.iter().filter(|(encoding, _)| *encoding != "binref" || self.formats.binref);
+        let data: Vec<Value> = encodings().map(|(_, name)| reference(name)).collect();
+        let mapping: Map<String, Value> =
+            encodings().map(|(encoding, name)| ((*encoding).to_owned(), reference(name)["$ref"].take())).collect();
         let mut schema = json!({
             "type": "object",
             "properties": {
                 "object_type": {"type": "string", "const": "array", "default": "array"},
                 "shape": shape,
                 "dtype": {"type": "string", "enum": kinds, "examples": [dtype.name()]},
-                "data": {"oneOf": data, "discriminator": {"propertyName": "encoding"}},
+                "data": {"oneOf": data, "discriminator": {"propertyName": "encoding", "mapping": mapping}},
             },
             "required": ["shape", "dtype", "data"],
             "additionalProperties": false,

@@ -21,6 +21,8 @@ class Server:
     """A process that serves, and what it has said on stderr so far."""
 
     running = []
+    # Between two looks at whether it is ready, in seconds.
+    pause = 0.05
 
     def __init__(self, name, command, log, **popen):
         self.name, self.log, self.before = name, log, 0
@@ -41,7 +43,7 @@ class Server:
                 return answer
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.said()}")
-            time.sleep(0.05)
+            time.sleep(self.pause)
         raise RuntimeError(f"{self.name} was not ready within {START_LIMIT} s:\n{self.said()}")
 
     def stop(self):
@@ -65,9 +67,9 @@ def secant():
     raise RuntimeError(f"build secant first, or say where it is with SECANT: there is no {built[0]} and no {built[1]}")
 
 
-def serve_secant(folder, *options):
-    """All models in one server. With their base URLs, and that of UM-Bridge where it was asked for."""
-    command = [str(secant()), "serve", *MODELS, "--plugins", str(ROOT / "plugins"), "--port", "0", *options]
+def serve_secant(folder, *options, models=MODELS, plugins=ROOT / "plugins"):
+    """Models in one server. With their base URLs, and that of UM-Bridge where it was asked for."""
+    command = [str(secant()), "serve", *models, "--plugins", str(plugins), "--port", "0", *options]
     server = Server("secant", command, folder / "stderr.txt", cwd=folder)
 
     def address(before):
@@ -79,8 +81,8 @@ def serve_secant(folder, *options):
         return found
 
     try:
-        base = server.wait_for(address(r"listening on "))
-        server.urls = {name: f"{base}/{name}" for name in MODELS}
+        server.url = server.wait_for(address(r"listening on "))
+        server.urls = {name: f"{server.url}/{name}" for name in models}
         if "--umbridge-port" in options:
             server.umbridge = server.wait_for(address(r"umbridge on "))
     except BaseException:
