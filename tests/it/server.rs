@@ -180,6 +180,15 @@ fn a_model_is_asked_under_its_name_and_at_the_root_if_it_is_alone() {
 }
 
 #[test]
+fn the_openapi_document_is_short_and_says_every_status() {
+    let server = Server::start(["meshstats", "rosenbrock"]);
+    let length = server.get("/meshstats/openapi.json").expect(200).body.len();
+    assert!(length < 60_000, "{length} bytes");
+    let document = server.get("/rosenbrock/openapi.json").expect(200).json();
+    assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
+}
+
+#[test]
 fn everything_wrong_with_a_request_is_said_at_once() {
     let server = Server::start(["rosenbrock"]);
     let body = json!({
@@ -351,6 +360,9 @@ fn strangers_are_asked_for_a_token() {
     server.get("/health").expect(200);
     server.token = Some("open sesame");
     server.post("/apply", &inputs).expect(200);
+    let document = server.get("/openapi.json").expect(200).json();
+    assert_eq!(document["security"], json!([{"token": []}]));
+    assert!(document["paths"]["/apply"]["post"]["responses"]["401"].is_object());
     assert_eq!(server.end().code, 0);
 }
 
