@@ -13,6 +13,11 @@ def documents(request, secant, reference):
     return ours.json(), theirs.json()
 
 
+def unnamed(length):
+    """A dimension without the name by which secant says that it must agree with others."""
+    return {key: value for key, value in length.items() if key != "title"}
+
+
 def schemas(document):
     return document["components"]["schemas"]
 
@@ -49,7 +54,7 @@ def fields(node, path=""):
                 "members": sorted(members),
                 "extra": node["additionalProperties"],
                 "rank": (members["shape"].get("minItems"), members["shape"].get("maxItems")),
-                "lengths": members["shape"].get("prefixItems"),
+                "lengths": [unnamed(length) for length in members["shape"].get("prefixItems", [])],
                 "dtypes": set(members["dtype"].get("enum", [])),
             }
         }
