@@ -165,30 +165,59 @@ pub struct Gradient {
     pub seed: Option<u64>,
     /// The input path whose value names the algorithm.
     pub algorithm_from: Option<String>,
+    /// What becomes of points that fail.
+    pub on_failure: Option<OnFailure>,
+}
+
+/// What becomes of points whose evaluation fails while a derivative is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum OnFailure {
+    /// Other steps are tried; what was stepped around is reported.
+    Recover,
+    /// The request fails.
+    Error,
 }
 
 /// The algorithms by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum AlgorithmName {
+    Auto,
+    AutoForward,
     Central,
     Forward,
     Backward,
+    Central4,
+    Richardson,
     Stochastic,
 }
 
 impl AlgorithmName {
     /// All of them.
-    pub const ALL: [AlgorithmName; 4] =
-        [AlgorithmName::Central, AlgorithmName::Forward, AlgorithmName::Backward, AlgorithmName::Stochastic];
+    pub const ALL: [AlgorithmName; 8] = [
+        AlgorithmName::Auto,
+        AlgorithmName::AutoForward,
+        AlgorithmName::Central,
+        AlgorithmName::Forward,
+        AlgorithmName::Backward,
+        AlgorithmName::Central4,
+        AlgorithmName::Richardson,
+        AlgorithmName::Stochastic,
+    ];
 
     /// Its name in manifests and requests.
     pub fn name(self) -> &'static str {
         match self {
+            AlgorithmName::Auto => "auto",
+            AlgorithmName::AutoForward => "auto-forward",
             AlgorithmName::Central => "central",
             AlgorithmName::Forward => "forward",
             AlgorithmName::Backward => "backward",
+            AlgorithmName::Central4 => "central4",
+            AlgorithmName::Richardson => "richardson",
             AlgorithmName::Stochastic => "stochastic",
         }
     }
@@ -198,10 +227,10 @@ impl std::str::FromStr for AlgorithmName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<AlgorithmName, String> {
-        AlgorithmName::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| format!("unknown algorithm '{name}': expected central, forward, backward or stochastic"))
+        AlgorithmName::ALL.into_iter().find(|algorithm| algorithm.name() == name).ok_or_else(|| {
+            let known = AlgorithmName::ALL.map(AlgorithmName::name);
+            format!("unknown algorithm '{name}': expected one of {}", known.join(", "))
+        })
     }
 }
 

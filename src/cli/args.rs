@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::manifest::AlgorithmName;
+use crate::manifest::{AlgorithmName, OnFailure};
 
 /// Turns any program you can run, and any shared library you can load, into a differentiable model.
 #[derive(Debug, Parser)]
@@ -163,13 +163,16 @@ pub(crate) struct Ask {
     /// Seed of the random directions [default: drawn, and reported]
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
+    /// What becomes of points where the model fails [default: recover where steps are automatic, else error]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) on_failure: Option<OnFailure>,
     /// How arrays are written
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: Format,
     /// Write the result to a file
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Tell on stderr what the derivative cost and which steps were taken
+    /// Tell on stderr what the derivative cost, which steps were taken, and how large its error may be
     #[arg(long)]
     pub(crate) report: bool,
 }

@@ -40,6 +40,7 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     })?;
     write(ask, &answer)?;
     let Some(told) = told.filter(|_| !quiet) else { return Ok(()) };
+    report::warnings(&told);
     if ask.report {
         report::derivative(&told);
     } else if told.seed.is_some() && ask.seed.is_none() {

@@ -139,16 +139,40 @@ pub(super) fn derivative(report: &Report) {
     if let (Some(samples), Some(seed)) = (report.samples, report.seed) {
         eprintln!("{samples} random directions, seed {seed}");
     }
-    let rows: Vec<Vec<String>> = report
-        .steps
-        .iter()
-        .map(|steps| {
-            let (least, most) = (format!("{:.3e}", steps.least), format!("{:.3e}", steps.most));
-            let range = if least == most { least } else { format!("{least} to {most}") };
-            vec![format!("step of {}", steps.path), range]
-        })
-        .collect();
+    let range = |least: f64, most: f64| {
+        let (least, most) = (format!("{least:.3e}"), format!("{most:.3e}"));
+        if least == most { least } else { format!("{least} to {most}") }
+    };
+    let steps = report.steps.iter();
+    let mut rows: Vec<Vec<String>> =
+        steps.map(|steps| vec![format!("step of {}", steps.path), range(steps.least, steps.most)]).collect();
+    rows.extend(report.noise.iter().map(|noise| {
+        let path = noise.path.to_string();
+        let of = if path.is_empty() { "the product".to_owned() } else { path };
+        vec![format!("noise of {of}"), range(noise.least, noise.most)]
+    }));
+    if let Some(bounds) = &report.bounds {
+        let what = if report.samples.is_some() { "standard error" } else { "error" };
+        rows.extend(
+            bounds
+                .largest()
+                .into_iter()
+                .map(|(block, most)| vec![format!("{what} of {block}"), format!("at most {most:.1e}")]),
+        );
+        rows.push(vec![format!("{what} of all, as a norm"), format!("at most {:.1e}", bounds.total())]);
+    }
     eprint!("{}", table(&rows));
+    for stumble in &report.stumbles {
+        let steps: Vec<_> = stumble.steps.iter().map(|step| format!("{step:.1e}")).collect();
+        eprintln!("stepped around {}: the model failed with the steps {}", stumble.place, steps.join(", "));
+    }
+}
+
+/// What whoever uses the numbers must know, wanted or not.
+pub(super) fn warnings(report: &Report) {
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
 }
 
 /// The seed that was drawn, so that the result can be had again.

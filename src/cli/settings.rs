@@ -118,6 +118,8 @@ pub(super) fn derivative(ask: &Ask) -> Result<Settings, Failure> {
         samples: ask.samples.map(|samples| samples as usize),
         seed: ask.seed,
         workers: ask.model.workers.map(usize::from),
+        on_failure: ask.on_failure,
+        bounds: ask.report,
     })
 }
 

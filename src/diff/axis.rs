@@ -9,8 +9,12 @@ pub struct Axis {
     pub lower: f64,
     /// The greatest value it may take (+∞ without a bound).
     pub upper: f64,
-    /// The step to take, positive.
+    /// The step to take, positive: one that was asked for, or the automatic one.
     pub step: f64,
+    /// Whether it was asked for.
+    pub by_hand: bool,
+    /// The magnitude of changes that matter, where x says nothing because it is 0.
+    pub scale: f64,
     /// Significand bits of the type the model gets it in: 53, 24 or 11.
     pub bits: u32,
 }
@@ -28,6 +32,11 @@ impl Axis {
         } else {
             value
         }
+    }
+
+    /// Its own magnitude, or the scale where it is 0.
+    pub(super) fn magnitude(&self) -> f64 {
+        if self.x == 0.0 { self.scale } else { self.x.abs() }
     }
 
     /// How far it may go up and down.
@@ -87,7 +96,7 @@ fn relative_step(bits: u32, order: u32) -> f64 {
 /// The power of two nearest to a positive number, on the scale of logarithms. Found in its bits, since
 /// this is done for every coordinate.
 #[inline]
-fn power_of_two(value: f64) -> f64 {
+pub(super) fn power_of_two(value: f64) -> f64 {
     if !value.is_normal() {
         return value;
     }
@@ -124,7 +133,7 @@ mod tests {
     #[test]
     fn a_bound_between_two_values_is_never_passed() {
         // 0.1 is no float32, and the nearest one lies above it.
-        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, bits: 24 };
+        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, by_hand: true, scale: 1.0, bits: 24 };
         assert_eq!(axis.displaced(0.1), f64::from(0.1f32.next_down()));
         assert_eq!(axis.displaced(-0.1), -f64::from(0.1f32.next_down()));
         let half = Axis { bits: 11, ..axis };

@@ -87,6 +87,36 @@ impl Signs {
             });
         }
     }
+
+    /// The mean over samples of Δy / Δx, samples in their order, and its standard error. `differences` holds
+    /// `height` numbers ½Δy a sample; both results hold as many a coordinate.
+    pub(super) fn average(&self, differences: &[f64], height: usize) -> (Vec<f64>, Vec<f64>) {
+        let samples = self.samples();
+        let count = samples as f64;
+        let mut mean = vec![0.0; height * self.ends.len()];
+        let mut spread = vec![0.0; height * self.ends.len()];
+        for block in 0..self.blocks() {
+            for sample in 0..samples {
+                let delta = &differences[sample * height..(sample + 1) * height];
+                self.block(sample, block, |coordinate, negative| {
+                    let [plus, minus] = self.ends(coordinate);
+                    let gap = if negative { minus - plus } else { plus - minus } / 2.0;
+                    let rows = coordinate * height..(coordinate + 1) * height;
+                    let numbers = mean[rows.clone()].iter_mut().zip(&mut spread[rows]);
+                    for ((mean, spread), difference) in numbers.zip(delta) {
+                        *mean += difference / (gap * count);
+                        *spread += (difference / gap).powi(2);
+                    }
+                });
+            }
+        }
+        for (spread, mean) in spread.iter_mut().zip(&mean) {
+            let variance = (*spread / count - mean * mean).max(0.0) / (count - 1.0);
+            // One sample shows no spread.
+            *spread = if samples > 1 { variance.sqrt() } else { f64::INFINITY };
+        }
+        (mean, spread)
+    }
 }
 
 /// Where a coordinate goes: its step to either side of a centre that lies inside the bounds.
@@ -107,7 +137,7 @@ mod tests {
     use super::*;
 
     fn axis(x: f64) -> Axis {
-        Axis { x, lower: 0.0, upper: 1.0, step: 0.125, bits: 53 }
+        Axis { x, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53 }
     }
 
     #[test]

@@ -9,20 +9,31 @@
 //! Not here: models, trees, threads. This room imports only `std` and `rand`.
 
 mod axis;
+mod climb;
+mod compare;
 mod direction;
 mod fold;
+mod line;
+mod noise;
+mod noise_line;
 mod plan;
+mod round;
+mod share;
 mod stencil;
 mod sweep;
+mod tableau;
 
 #[cfg(test)]
 use axis::round_to;
 pub use axis::{Axis, automatic_step};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
-pub use sweep::{NonFinite, Share, Sweep};
+pub use share::{NonFinite, Share};
+pub use sweep::{Derivative, Impasse, Sweep};
 
 /// A point near the base: the coordinates that differ, ascending, and their values.
 pub type Displacement = Vec<(usize, f64)>;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod yardstick;

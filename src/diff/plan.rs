@@ -1,12 +1,25 @@
 //! What to evaluate: decided from the axes alone, before anything has been.
 
+use super::climb::Method;
 use super::direction::Signs;
-use super::stencil::{Rule, Shape, Stencil};
+use super::line::Lines;
+use super::noise::SAMPLES;
+use super::round::{Entry, Round};
+use super::stencil::{Shape, Stencil};
 use super::{Axis, Displacement, Sweep};
 
 /// How derivatives are approximated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
+    /// Central differences whose steps are found for every coordinate, from the noise of the outputs and from what
+    /// the differences show: with a bound of their error. About 7 + 5n evaluations, at most 7 + 18n.
+    Auto,
+    /// The same with first-order differences: about 7 + 3n evaluations, with fewer digits.
+    AutoForward,
+    /// Central differences with five steps, extrapolated: 7 + 10n evaluations, the most digits.
+    Richardson,
+    /// (8 f(x+h) − 8 f(x−h) − f(x+2h) + f(x−2h)) / 12h: fourth order, with a bound, 7 + 4n evaluations.
+    Central4,
     /// (f(x+h) − f(x−h)) / 2h: second order, 2n evaluations.
     Central,
     /// (f(x+h) − f(x)) / h: first order, n+1 evaluations.
@@ -75,6 +88,8 @@ pub enum Place {
         /// The factor.
         step: f64,
     },
+    /// All coordinates a little displaced, to see the noise.
+    Noise,
     /// A random direction, or its opposite.
     Sample {
         /// Which direction.
@@ -84,241 +99,131 @@ pub enum Place {
     },
 }
 
-/// The lines along which differences are taken, one per probe.
-pub(super) enum Directions {
-    /// Probe j goes along coordinate j, at these values.
-    Axes(Vec<[f64; 2]>),
-    /// Probe j goes along the j-th vector, at these parameter values.
-    Along(Vec<(Vec<f64>, [f64; 2])>),
-    /// Probe j goes along the j-th random direction.
-    Random(Signs),
-}
-
-/// All that will be evaluated.
+/// All that will be evaluated, as far as that is known.
 pub struct Plan {
     pub(super) axes: Vec<Axis>,
-    pub(super) directions: Directions,
-    pub(super) rules: Vec<Rule>,
-    /// The first point of each probe, and the number of points at the end; the base is not counted.
-    pub(super) starts: Vec<usize>,
-    /// The number of points of every probe, if they all have one or all have two.
-    uniform: Option<usize>,
+    pub(super) lines: Lines,
+    pub(super) method: Method,
+    /// Order of the differences: 1 or 2.
+    pub(super) order: u32,
+    /// The first round, where its steps are known already.
+    pub(super) first: Round,
     pub(super) uses_base: bool,
     pub(super) vjp: bool,
 }
 
 impl Plan {
-    /// Plans the evaluations, or lists every coordinate that cannot be differentiated.
+    /// Plans the evaluations, or lists every coordinate that cannot be differentiated. With `bounded` the errors of
+    /// steps given by hand are bounded too, which takes further evaluations.
     ///
     /// [`Algorithm::Stochastic`] becomes central where that is no dearer, and for a JVP, whose one
     /// direction is known.
-    pub fn new(axes: Vec<Axis>, problem: Problem<'_>, algorithm: Algorithm) -> Result<Plan, Vec<Defect>> {
-        let (shape, random) = match algorithm {
-            Algorithm::Central => (Shape::Central, None),
-            Algorithm::Forward => (Shape::Forward, None),
-            Algorithm::Backward => (Shape::Backward, None),
-            Algorithm::Stochastic { samples, seed } => (Shape::Central, Some((samples, seed))),
+    pub fn new(
+        axes: Vec<Axis>,
+        problem: Problem<'_>,
+        algorithm: Algorithm,
+        bounded: bool,
+    ) -> Result<Plan, Vec<Defect>> {
+        let fixed = Method::Fixed { bounded };
+        let (shape, method) = match algorithm {
+            Algorithm::Central | Algorithm::Stochastic { .. } => (Shape::Central, fixed),
+            Algorithm::Forward => (Shape::Forward, fixed),
+            Algorithm::Backward => (Shape::Backward, fixed),
+            Algorithm::Auto => (Shape::Central, Method::Climb),
+            Algorithm::AutoForward => (Shape::Forward, Method::Climb),
+            Algorithm::Richardson => (Shape::Central, Method::Tableau { points: 10 }),
+            Algorithm::Central4 => (Shape::Central, Method::Tableau { points: 4 }),
         };
-        let (directions, rules) = match (problem, random) {
-            (Problem::Jvp(tangent), _) => along_tangent(&axes, tangent, shape)?,
-            (_, Some((samples, seed))) if samples < axes.len() => {
+        let order = if shape == Shape::Central { 2 } else { 1 };
+        let vjp = matches!(problem, Problem::Vjp);
+        let lines = match (problem, algorithm) {
+            (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
+            (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
                 let signs = Signs::new(&axes, samples, seed);
                 check_ends(&axes, &signs)?;
-                // A coordinate's own step divides later; here the two outcomes are subtracted.
-                (Directions::Random(signs), vec![Rule::Central { per_step: 1.0 }; samples])
+                Lines::Random(signs)
             }
-            _ => along_axes(&axes, shape)?,
+            _ => Lines::Axes,
         };
-        let mut starts = Vec::with_capacity(rules.len() + 1);
-        starts.push(0);
-        for rule in &rules {
-            starts.push(starts[starts.len() - 1] + rule.points());
+        // A random estimate shows its error by itself.
+        let method = if matches!(lines, Lines::Random(_)) { Method::Fixed { bounded: false } } else { method };
+        let probes = lines.len(&axes);
+        let known = if matches!(method, Method::Fixed { .. }) { probes } else { 0 };
+        let mut entries = Vec::with_capacity(known);
+        let mut defects = Vec::new();
+        for probe in 0..probes {
+            let reach = lines.reach(&axes, probe);
+            if reach.up + reach.down <= 0.0 {
+                defects.push(lines.defect(&axes, probe, 0.0));
+            } else if matches!(method, Method::Fixed { .. }) || reach.by_hand {
+                let stencil = Stencil::within(shape, reach.step, reach.up, reach.down);
+                match Entry::new(&axes, &lines, probe, stencil) {
+                    Some(entry) if matches!(method, Method::Fixed { .. }) => entries.push(entry),
+                    Some(_) => {}
+                    None => defects.push(lines.defect(&axes, probe, stencil.step().abs())),
+                }
+            }
         }
-        let points = rules.first().map_or(1, |rule| rule.points());
-        let uniform = rules.iter().all(|rule| rule.points() == points).then_some(points);
-        // Without a single probe the base alone is evaluated, since it tells m.
-        let uses_base = rules.is_empty() || rules.iter().any(|rule| rule.uses_base());
-        let vjp = matches!(problem, Problem::Vjp);
-        Ok(Plan { axes, directions, rules, starts, uniform, uses_base, vjp })
+        if !defects.is_empty() {
+            return Err(defects);
+        }
+        // Noise is measured from the base. Without a single probe the base alone is evaluated, since it tells m.
+        let uses_base = method != Method::Fixed { bounded: false }
+            || probes == 0
+            || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
+        Ok(Plan { axes, lines, method, order, first: Round::new(entries), uses_base, vjp })
     }
 
-    /// The number of evaluations in all, the scout included.
+    /// The number of evaluations in all, the scout included: exact where steps are fixed and none is given up, else
+    /// a guess.
     pub fn evaluations(&self) -> usize {
-        self.starts[self.rules.len()] + usize::from(self.uses_base)
+        let base = usize::from(self.uses_base);
+        let probes = self.lines.len(&self.axes);
+        let noise = if self.measures_noise() { SAMPLES - 1 } else { 0 };
+        base + noise
+            + match self.method {
+                Method::Fixed { bounded } => self.first.points() * if bounded && noise > 0 { 2 } else { 1 },
+                Method::Climb => probes * 3 * self.order as usize,
+                Method::Tableau { points } => probes * usize::from(points),
+            }
+    }
+
+    /// Whether noise is measured.
+    pub(super) fn measures_noise(&self) -> bool {
+        self.method != Method::Fixed { bounded: false } && self.lines.len(&self.axes) > 0
     }
 
     /// The number of random directions, if there are any.
     pub fn samples(&self) -> Option<usize> {
-        match &self.directions {
-            Directions::Random(signs) => Some(signs.samples()),
+        match &self.lines {
+            Lines::Random(signs) => Some(signs.samples()),
             _ => None,
         }
     }
 
     /// The first point to evaluate.
     pub fn scout(&self, point: &mut Displacement) {
-        self.displace(0, point);
-    }
-
-    /// Where the i-th point lies.
-    pub fn place(&self, point: usize) -> Place {
-        let Some((probe, which)) = self.locate(point) else { return Place::Base };
-        match &self.directions {
-            Directions::Axes(values) => {
-                Place::Axis { coordinate: probe, step: values[probe][which] - self.axes[probe].x }
-            }
-            Directions::Along(lines) => Place::Tangent { step: lines[probe].1[which] },
-            Directions::Random(_) => Place::Sample { sample: probe, reversed: which == 1 },
+        point.clear();
+        if !self.uses_base {
+            self.first.displace(&self.axes, &self.lines, 0, point);
         }
     }
 
-    /// How far a coordinate moves at most: to the first point on its line, or along the tangent, or at random.
-    pub fn step(&self, coordinate: usize) -> f64 {
-        match &self.directions {
-            Directions::Axes(values) => (values[coordinate][0] - self.axes[coordinate].x).abs(),
-            Directions::Along(lines) => {
-                lines.iter().map(|(direction, t)| (direction[coordinate] * t[0]).abs()).fold(0.0, f64::max)
-            }
-            Directions::Random(signs) => {
-                let [a, b] = signs.ends(coordinate);
-                (a - b).abs() / 2.0
-            }
-        }
+    /// Where it lies.
+    pub fn scouted(&self) -> Place {
+        if self.uses_base { Place::Base } else { self.first.place(&self.axes, &self.lines, 0) }
     }
 
     /// Starts from the scout's outcome, all finite; a VJP is also given its cotangent, of the same length.
     pub fn start(self, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
         Sweep::new(self, outcome, cotangent)
     }
-
-    /// The probe of a point and which of its points it is; `None` for the base.
-    #[inline]
-    pub(super) fn locate(&self, point: usize) -> Option<(usize, usize)> {
-        let point = point.checked_sub(usize::from(self.uses_base))?;
-        Some(match self.uniform {
-            Some(1) => (point, 0),
-            Some(_) => (point / 2, point % 2),
-            None => {
-                let probe = self.starts.partition_point(|&start| start <= point) - 1;
-                (probe, point - self.starts[probe])
-            }
-        })
-    }
-
-    pub(super) fn displace(&self, point: usize, out: &mut Displacement) {
-        out.clear();
-        let Some((probe, which)) = self.locate(point) else { return };
-        match &self.directions {
-            Directions::Axes(values) => out.push((probe, values[probe][which])),
-            Directions::Along(lines) => {
-                let (direction, t) = &lines[probe];
-                let moved = direction.iter().enumerate().filter(|(_, v)| **v != 0.0);
-                out.extend(moved.map(|(i, v)| (i, self.axes[i].displaced(v * t[which]))));
-            }
-            Directions::Random(signs) => signs.point(probe, which == 1, |i, value| out.push((i, value))),
-        }
-    }
-}
-
-type Lines = (Directions, Vec<Rule>);
-
-fn along_axes(axes: &[Axis], shape: Shape) -> Result<Lines, Vec<Defect>> {
-    let mut defects = Vec::new();
-    let mut values = Vec::with_capacity(axes.len());
-    let mut rules = Vec::with_capacity(axes.len());
-    for (coordinate, axis) in axes.iter().enumerate() {
-        let (up, down) = axis.room();
-        let stencil = Stencil::within(shape, axis.step, up, down);
-        let [a, b] = stencil.parameters().map(|t| axis.displaced(t));
-        let rule = stencil.rule([a - axis.x, b - axis.x]);
-        let stays = a == axis.x || (!matches!(stencil, Stencil::Pair(_)) && (b == axis.x || a == b));
-        let lost = stays || !rule.is_finite();
-        if up + down <= 0.0 {
-            defects.push(Defect::NoRoom { coordinate });
-        } else if lost {
-            defects.push(Defect::StepLost { coordinate, step: stencil.step().abs() });
-        } else {
-            values.push([a, b]);
-            rules.push(rule);
-        }
-    }
-    if defects.is_empty() { Ok((Directions::Axes(values), rules)) } else { Err(defects) }
 }
 
 fn check_ends(axes: &[Axis], signs: &Signs) -> Result<(), Vec<Defect>> {
     let defects: Vec<_> = (0..axes.len())
         .filter(|&coordinate| signs.ends(coordinate)[0] == signs.ends(coordinate)[1])
-        .map(|coordinate| {
-            let (up, down) = axes[coordinate].room();
-            if up + down <= 0.0 {
-                Defect::NoRoom { coordinate }
-            } else {
-                Defect::StepLost { coordinate, step: axes[coordinate].step }
-            }
-        })
+        .map(|coordinate| Lines::Axes.defect(axes, coordinate, axes[coordinate].step))
         .collect();
     if defects.is_empty() { Ok(()) } else { Err(defects) }
-}
-
-/// The step along a direction: the longest at which no coordinate moves farther than its own step.
-/// So a tangent's length does not matter, nor that its coordinates have different units.
-fn longest_step(axes: &[Axis], direction: &[f64]) -> f64 {
-    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).map(|(axis, v)| axis.step / v.abs()).fold(f64::MAX, f64::min)
-}
-
-/// How far one may go along a direction, and against it.
-fn room_along(axes: &[Axis], direction: &[f64]) -> (f64, f64) {
-    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).fold(
-        (f64::INFINITY, f64::INFINITY),
-        |(ahead, back), (axis, v)| {
-            let (up, down) = axis.room();
-            let (a, b) = if *v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
-            (ahead.min(a), back.min(b))
-        },
-    )
-}
-
-fn along_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, Vec<Defect>> {
-    if tangent.iter().all(|v| *v == 0.0) {
-        return Ok((Directions::Along(Vec::new()), Vec::new()));
-    }
-    let fixed: Vec<_> = (0..axes.len())
-        .filter(|&i| tangent[i] != 0.0 && axes[i].room() == (0.0, 0.0))
-        .map(|coordinate| Defect::NoRoom { coordinate })
-        .collect();
-    if !fixed.is_empty() {
-        return Err(fixed);
-    }
-    let (ahead, back) = room_along(axes, tangent);
-    let wanted = longest_step(axes, tangent);
-    let stencil = Stencil::within(shape, wanted, ahead, back);
-    let directions = if stencil.step().abs() >= wanted / 8.0 {
-        vec![tangent.to_vec()]
-    } else {
-        // Some coordinates sit at a bound ahead and others at one behind. By linearity the
-        // derivative is the sum of those along the part that can go ahead and the part that cannot.
-        let part = |wanted: bool| -> Vec<f64> {
-            let goes_ahead = |axis: &Axis, v: f64| {
-                let (up, down) = axis.room();
-                (if v > 0.0 { up >= down } else { down >= up }) == wanted
-            };
-            axes.iter().zip(tangent).map(|(axis, &v)| if goes_ahead(axis, v) { v } else { 0.0 }).collect()
-        };
-        [part(true), part(false)].into_iter().filter(|part| part.iter().any(|v| *v != 0.0)).collect()
-    };
-    let mut lines = Vec::new();
-    let mut rules = Vec::new();
-    for direction in directions {
-        let (ahead, back) = room_along(axes, &direction);
-        let stencil = Stencil::within(shape, longest_step(axes, &direction), ahead, back);
-        let t = stencil.parameters();
-        let moves = |t: f64| axes.iter().zip(&direction).any(|(axis, v)| axis.displaced(v * t) != axis.x);
-        let rule = stencil.rule(t);
-        if !moves(t[0]) || !rule.is_finite() {
-            return Err(vec![Defect::TangentLost]);
-        }
-        rules.push(rule);
-        lines.push((direction, t));
-    }
-    Ok((Directions::Along(lines), rules))
 }

@@ -9,6 +9,15 @@ pub(super) enum Stencil {
     Central(f64),
     /// Second order from one side: f(0), f(t), f(2t).
     OneSided(f64),
+    /// Central differences with t, 2t, 4t, ..., extrapolated; from one side, differences with the base.
+    Tableau {
+        /// The smallest step.
+        t: f64,
+        /// The number of points.
+        points: u8,
+        /// Whether points come in pairs, one to either side.
+        two_sided: bool,
+    },
 }
 
 /// Which way first-order differences go, or that second order is wanted.
@@ -49,16 +58,19 @@ impl Stencil {
     /// Its step.
     pub(super) fn step(self) -> f64 {
         match self {
-            Stencil::Pair(t) | Stencil::Central(t) | Stencil::OneSided(t) => t,
+            Stencil::Pair(t) | Stencil::Central(t) | Stencil::OneSided(t) | Stencil::Tableau { t, .. } => t,
         }
     }
 
-    /// The parameter values to evaluate at, the base left out; the second is 0 for a pair.
+    /// The parameter values to evaluate at, the base left out; the second is 0 for a pair. Of a tableau, the
+    /// first two.
     pub(super) fn parameters(self) -> [f64; 2] {
         match self {
             Stencil::Pair(t) => [t, 0.0],
             Stencil::Central(t) => [t, -t],
             Stencil::OneSided(t) => [t, 2.0 * t],
+            Stencil::Tableau { t, two_sided: true, .. } => [t, -t],
+            Stencil::Tableau { t, two_sided: false, .. } => [t, 2.0 * t],
         }
     }
 
@@ -72,6 +84,7 @@ impl Stencil {
                 let [a, b] = t;
                 Rule::OneSided { near: b / (a * (b - a)), far: -a / (b * (b - a)) }
             }
+            Stencil::Tableau { points, two_sided, .. } => Rule::Tableau { points, two_sided },
         }
     }
 }
@@ -86,11 +99,14 @@ pub(super) enum Rule {
     Central { per_step: f64 },
     /// (y₀ − base) · near + (y₁ − base) · far
     OneSided { near: f64, far: f64 },
+    /// An extrapolation table, see [`super::tableau`].
+    Tableau { points: u8, two_sided: bool },
 }
 
 impl Rule {
     pub(super) fn points(self) -> usize {
         match self {
+            Rule::Tableau { points, .. } => usize::from(points),
             Rule::Pair { .. } => 1,
             Rule::Central { .. } | Rule::OneSided { .. } => 2,
         }
@@ -101,11 +117,30 @@ impl Rule {
         match self {
             Rule::Pair { per_step } | Rule::Central { per_step } => per_step.is_finite(),
             Rule::OneSided { near, far } => near.is_finite() && far.is_finite(),
+            Rule::Tableau { .. } => true,
         }
     }
 
     pub(super) fn uses_base(self) -> bool {
-        !matches!(self, Rule::Central { .. })
+        !matches!(self, Rule::Central { .. } | Rule::Tableau { two_sided: true, .. })
+    }
+
+    /// The sum of the magnitudes of its weights, the base's included: the noise of the derivative is at most this
+    /// times that of the values.
+    pub(super) fn amplification(self) -> f64 {
+        match self {
+            Rule::Pair { per_step } | Rule::Central { per_step } => 2.0 * per_step.abs(),
+            Rule::OneSided { near, far } => near.abs() + far.abs() + (near + far).abs(),
+            Rule::Tableau { .. } => f64::INFINITY,
+        }
+    }
+
+    /// The order of its error in the step.
+    pub(super) fn order(self) -> i32 {
+        match self {
+            Rule::Pair { .. } => 1,
+            Rule::Central { .. } | Rule::OneSided { .. } | Rule::Tableau { .. } => 2,
+        }
     }
 }
 

@@ -1,226 +1,388 @@
 //! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong.
 
-use std::ops::Range;
-
-use super::Displacement;
-use super::fold;
-use super::plan::{Directions, Plan};
-use super::stencil::Rule;
+use super::climb::{Method, Probe};
+use super::line::Lines;
+use super::noise::{self, Noise, SAMPLES};
+use super::noise_line::NoiseLine;
+use super::plan::Plan;
+use super::round::{Entry, Round};
+use super::share::{Probing, Results, Sampling, Share, Work};
+use super::stencil::Stencil;
+use super::{Defect, Place};
 
 /// A derivative being computed.
 pub struct Sweep {
     shared: Shared,
+    probes: Vec<Probe>,
+    stage: Stage,
     /// `height` numbers a probe.
-    results: Vec<f64>,
-    asked: bool,
+    values: Vec<f64>,
+    /// The same of bounds and of last differences, where there are any.
+    bounds: Vec<f64>,
+    last: Vec<f64>,
+    /// Outcomes on the noise line, and whether they are there.
+    sampled: Vec<f64>,
+    arrived: Vec<bool>,
+    evaluations: usize,
 }
 
 /// What all shares read.
-struct Shared {
-    plan: Plan,
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) round: Round,
+    pub(super) line: NoiseLine,
     /// Number of outputs.
-    m: usize,
+    pub(super) m: usize,
     /// The scout's outcome: f at the base, or at the first probe's first point.
-    scout: Vec<f64>,
-    cotangent: Option<Vec<f64>>,
+    pub(super) scout: Vec<f64>,
+    pub(super) cotangent: Option<Vec<f64>>,
+    /// Its product with the cotangent.
+    pub(super) product: [f64; 1],
+    pub(super) noise: Noise,
+    /// Whether the scout was the first point of the first entry.
+    pub(super) scouted: bool,
 }
 
 impl Shared {
-    fn height(&self) -> usize {
+    pub(super) fn height(&self) -> usize {
         if self.cotangent.is_some() { 1 } else { self.m }
     }
 }
 
-/// Some of a round's points, with the memory for their results.
-pub struct Share<'a> {
-    shared: &'a Shared,
-    points: Range<usize>,
-    /// The first probe whose results lie in `results`.
-    first: usize,
-    results: Results<'a>,
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Start,
+    /// On the noise line.
+    Sampling,
+    /// Farther away on it.
+    Farther,
+    Probing,
+    Done,
 }
 
-/// Memory for results. Where there is one share it grows column by column, so that a large matrix is not
-/// first filled with zeros and then, when they have left the cache, with values.
-enum Results<'a> {
-    Growing(&'a mut Vec<f64>),
-    Fixed(&'a mut [f64]),
+/// What is known in the end.
+#[derive(Clone, Debug)]
+pub struct Derivative {
+    /// m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP.
+    pub values: Vec<f64>,
+    /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
+    /// standard error. Absent where no bounds were asked for.
+    pub bounds: Option<Vec<f64>>,
+    /// The step of every coordinate.
+    pub steps: Vec<f64>,
+    /// The noise of every output, as a standard deviation; of a VJP that of the product. Absent where it was not
+    /// measured.
+    pub noise: Option<Vec<f64>>,
+    /// Evaluations told, the scout's included.
+    pub evaluations: usize,
+    /// Points that failed and were done without.
+    pub stumbles: Vec<Stumble>,
 }
 
-impl Results<'_> {
-    #[inline]
-    fn column(&mut self, at: usize, height: usize) -> &mut [f64] {
-        let end = (at + 1) * height;
-        match self {
-            Results::Fixed(results) => &mut results[at * height..end],
-            Results::Growing(results) => {
-                if results.len() < end {
-                    results.resize(end, 0.0);
-                }
-                &mut results[at * height..end]
-            }
-        }
-    }
+/// A line on which evaluations failed, and the steps at which they did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stumble {
+    /// The last of its points, or [`Place::Noise`].
+    pub place: Place,
+    /// The lengths of the steps.
+    pub steps: Vec<f64>,
 }
 
-/// An outcome holds NaN or an infinity, or its difference overflows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NonFinite {
-    /// The output coordinate.
-    pub row: usize,
+/// Why a sweep cannot go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Impasse {
+    /// However a probe was stepped, evaluations failed.
+    Failed {
+        /// Its number, see [`Share::probe`].
+        probe: usize,
+        /// The lengths of the steps tried.
+        steps: Vec<f64>,
+    },
+    /// A coordinate cannot be moved.
+    Stuck(Defect),
 }
 
 impl Sweep {
-    pub(super) fn new(plan: Plan, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
+    pub(super) fn new(mut plan: Plan, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
         assert_eq!(plan.vjp, cotangent.is_some(), "a VJP, and only that, has a cotangent");
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
-        let shared =
-            Shared { m: outcome.len(), scout: outcome.to_vec(), cotangent: cotangent.map(<[f64]>::to_vec), plan };
-        Sweep { shared, results: Vec::new(), asked: false }
-    }
-
-    /// The plan it carries out.
-    pub fn plan(&self) -> &Plan {
-        &self.shared.plan
+        let round = std::mem::take(&mut plan.first);
+        let probes = (0..plan.lines.len(&plan.axes))
+            .map(|probe| Probe::new(plan.method, plan.order, plan.lines.reach(&plan.axes, probe)))
+            .collect();
+        let product = cotangent.map_or(0.0, |w| super::fold::dot(w, outcome));
+        let shared = Shared {
+            m: outcome.len(),
+            scout: outcome.to_vec(),
+            cotangent: cotangent.map(<[f64]>::to_vec),
+            product: [product],
+            noise: Noise::default(),
+            line: NoiseLine::default(),
+            scouted: !plan.uses_base,
+            round,
+            plan,
+        };
+        Sweep {
+            shared,
+            probes,
+            stage: Stage::Start,
+            values: Vec::new(),
+            bounds: Vec::new(),
+            last: Vec::new(),
+            sampled: Vec::new(),
+            arrived: Vec::new(),
+            evaluations: 1,
+        }
     }
 
     /// The next round of points, in about `shares` shares; `None` when the derivative is known.
     ///
-    /// Every point of every share must be told before the next call.
-    pub fn ask(&mut self, shares: usize) -> Option<Vec<Share<'_>>> {
-        if std::mem::replace(&mut self.asked, true) {
-            return None;
-        }
-        let probes = self.shared.plan.rules.len();
-        let origin = usize::from(self.shared.plan.uses_base);
-        let per_share = probes.div_ceil(shares.max(1)).max(1);
-        let height = self.shared.height();
-        let shared = &self.shared;
-        if probes <= per_share {
-            self.results.reserve_exact(probes * height);
-            let points = origin.max(1)..shared.plan.starts[probes] + origin;
-            return Some(vec![Share { shared, points, first: 0, results: Results::Growing(&mut self.results) }]);
-        }
-        self.results.resize(probes * height, 0.0);
-        let mut rest = &mut self.results[..];
-        let mut round = Vec::with_capacity(probes.div_ceil(per_share));
-        for first in (0..probes).step_by(per_share) {
-            let end = probes.min(first + per_share);
-            let (results, tail) = rest.split_at_mut((end - first) * height);
-            rest = tail;
-            // The scout was point 0, be it the base or not.
-            let start = (shared.plan.starts[first] + origin).max(1);
-            round.push(Share {
-                shared,
-                points: start..shared.plan.starts[end] + origin,
-                first,
-                results: Results::Fixed(results),
-            });
-        }
-        Some(round)
-    }
-
-    /// The derivative: m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP.
-    pub fn finish(self) -> Vec<f64> {
-        let Sweep { shared, results, .. } = self;
-        let (m, n) = (shared.m, shared.plan.axes.len());
-        match &shared.plan.directions {
-            Directions::Axes(_) => results,
-            Directions::Along(_) => {
-                let mut sum = vec![0.0; m];
-                for part in results.chunks_exact(m.max(1)) {
-                    sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-                }
-                sum
+    /// Every point of every share must be told, or [failed](Share::fail), before the next call.
+    pub fn ask(&mut self, shares: usize) -> Result<Option<Vec<Share<'_>>>, Impasse> {
+        match self.stage {
+            Stage::Start if self.shared.plan.measures_noise() => {
+                self.shared.line = NoiseLine::near(&self.shared.plan);
+                self.stage = Stage::Sampling;
             }
-            Directions::Random(signs) => {
-                // The mean over samples of Δy / Δx_j, samples in their order.
-                let height = shared.height();
-                let samples = signs.samples();
-                let mut derivative = vec![0.0; height * n];
-                for block in 0..signs.blocks() {
-                    for sample in 0..samples {
-                        let delta = &results[sample * height..(sample + 1) * height];
-                        signs.block(sample, block, |coordinate, negative| {
-                            let [plus, minus] = signs.ends(coordinate);
-                            let gap = if negative { minus - plus } else { plus - minus };
-                            let scale = 1.0 / (gap * samples as f64);
-                            let column = &mut derivative[coordinate * height..(coordinate + 1) * height];
-                            column.iter_mut().zip(delta).for_each(|(c, d)| *c += d * scale);
-                        });
-                    }
-                }
-                derivative
+            Stage::Start => self.begin()?,
+            Stage::Sampling => self.sampled()?,
+            Stage::Farther => {
+                self.measure();
+                self.begin()?;
             }
+            Stage::Probing => self.advance()?,
+            Stage::Done => return Ok(None),
         }
-    }
-}
-
-impl Share<'_> {
-    /// The number of points to evaluate.
-    pub fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// Whether there is nothing to evaluate.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    /// The number of the k-th point among all of the plan, for [`Plan::place`].
-    pub fn point(&self, k: usize) -> usize {
-        self.points.start + k
-    }
-
-    /// The k-th point.
-    pub fn displace(&self, k: usize, out: &mut Displacement) {
-        self.shared.plan.displace(self.point(k), out);
-    }
-
-    /// Takes the outcome of the k-th point. Points are told in order; `scratch` is the caller's, the same
-    /// for all points of the share, its contents of no concern to it.
-    pub fn tell(&mut self, k: usize, outcome: &[f64], scratch: &mut Vec<f64>) -> Result<(), NonFinite> {
-        let shared = self.shared;
-        let Some((probe, which)) = shared.plan.locate(self.point(k)) else { unreachable!("the base is the scout's") };
-        let rule = shared.plan.rules[probe];
-        let m = shared.m;
-        assert_eq!(outcome.len(), m);
-        let at = probe - self.first;
-        let column = match &shared.cotangent {
-            None => self.results.column(at, m),
-            Some(_) => {
-                scratch.resize(m, 0.0);
-                &mut scratch[..]
+        let round = match self.stage {
+            Stage::Done => return Ok(None),
+            Stage::Probing if self.shared.round.entries.is_empty() => {
+                self.stage = Stage::Done;
+                return Ok(None);
             }
+            Stage::Probing => self.probing(shares),
+            _ => self.sampling(shares),
         };
-        let finite = match (rule, which) {
-            (Rule::Pair { per_step }, _) => fold::difference(column, outcome, &shared.scout, per_step),
-            (Rule::Central { .. }, 0) => fold::keep(column, outcome),
-            (Rule::Central { per_step }, _) => {
-                if probe == 0 && !shared.plan.uses_base {
-                    column.copy_from_slice(&shared.scout);
-                }
-                fold::subtract(column, outcome, per_step)
-            }
-            (Rule::OneSided { near, .. }, 0) => fold::difference(column, outcome, &shared.scout, near),
-            (Rule::OneSided { far, .. }, _) => fold::add_difference(column, outcome, &shared.scout, far),
-        };
-        if !finite {
-            let row = outcome.iter().position(|v| !v.is_finite());
-            let row = row.or_else(|| column.iter().position(|v| !v.is_finite()));
-            return Err(NonFinite { row: row.unwrap_or(0) });
+        Ok(Some(round))
+    }
+
+    /// What the noise line has told: all of it, or too little.
+    fn sampled(&mut self) -> Result<(), Impasse> {
+        if !self.arrived.iter().all(|arrived| *arrived) && self.shared.line.try_elsewhere() {
+            return Ok(());
         }
-        if let Some(cotangent) = &shared.cotangent
-            && which + 1 == rule.points()
-        {
-            let product = fold::dot(cotangent, column);
-            if !product.is_finite() {
-                let size = |row: &usize| (column[*row] * cotangent[*row]).abs();
-                let row = (0..m).max_by(|a, b| size(a).total_cmp(&size(b))).unwrap_or(0);
-                return Err(NonFinite { row });
+        let outcomes = self.outcomes();
+        if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes) {
+            self.shared.line.look_farther();
+            self.stage = Stage::Farther;
+            return Ok(());
+        }
+        self.measure();
+        self.begin()
+    }
+
+    /// The outcomes near the base as far as they arrived in a row, that of the base first.
+    fn outcomes(&self) -> Vec<&[f64]> {
+        let near = self.sampled.chunks_exact(self.shared.m.max(1)).zip(&self.arrived).take(SAMPLES - 1);
+        let told = near.take_while(|(_, arrived)| **arrived).map(|(outcome, _)| outcome);
+        std::iter::once(&self.shared.scout[..]).chain(told).collect()
+    }
+
+    fn measure(&mut self) {
+        let line = self.outcomes();
+        let far: Vec<&[f64]> = self
+            .sampled
+            .chunks_exact(self.shared.m.max(1))
+            .zip(&self.arrived)
+            .skip(SAMPLES - 1)
+            .filter(|(_, arrived)| **arrived)
+            .map(|(outcome, _)| outcome)
+            .collect();
+        let noise = Noise::measure(&line, &far);
+        self.shared.noise = match &self.shared.cotangent {
+            Some(cotangent) => noise.of_product(&line, cotangent),
+            None => noise,
+        };
+        self.sampled = Vec::new();
+    }
+
+    /// The first stencils.
+    fn begin(&mut self) -> Result<(), Impasse> {
+        self.stage = Stage::Probing;
+        let shared = &mut self.shared;
+        let noise = shared.noise.finest();
+        let adopts = !shared.round.entries.is_empty();
+        let mut entries = std::mem::take(&mut shared.round.entries).into_iter();
+        let mut round = Vec::with_capacity(self.probes.len());
+        for (index, probe) in self.probes.iter_mut().enumerate() {
+            let entry = if adopts { entries.next() } else { None };
+            if let (Method::Fixed { .. }, Some(entry)) = (probe.method, entry) {
+                probe.adopt(entry.stencil());
+                round.push(entry);
+                continue;
             }
-            self.results.column(at, 1)[0] = product;
+            let stencil = match probe.method {
+                // A step by hand among automatic ones.
+                Method::Fixed { .. } => {
+                    let stencil = probe.by_hand();
+                    probe.adopt(stencil);
+                    stencil
+                }
+                Method::Climb | Method::Tableau { .. } => probe.start(noise),
+            };
+            round.push(place(&shared.plan, probe, index, stencil)?);
+        }
+        shared.round = Round::new(round);
+        if shared.plan.method != (Method::Fixed { bounded: false }) {
+            let numbers = self.probes.len() * self.shared.height();
+            self.values = vec![0.0; numbers];
+            self.bounds = vec![f64::INFINITY; numbers];
+            if !matches!(self.shared.plan.method, Method::Tableau { .. }) {
+                self.last = vec![0.0; numbers];
+            }
         }
         Ok(())
     }
+
+    /// From the outcomes of one round to the stencils of the next.
+    fn advance(&mut self) -> Result<(), Impasse> {
+        self.shared.scouted = false;
+        let mut next = Vec::new();
+        for entry in std::mem::take(&mut self.shared.round.entries) {
+            let probe = &mut self.probes[entry.probe];
+            match probe.next() {
+                Ok(None) => {}
+                Ok(Some(stencil)) => next.push(place(&self.shared.plan, probe, entry.probe, stencil)?),
+                Err(_) => return Err(Impasse::Failed { probe: entry.probe, steps: probe.stumbles.clone() }),
+            }
+        }
+        self.shared.round = Round::new(next);
+        Ok(())
+    }
+
+    fn sampling(&mut self, shares: usize) -> Vec<Share<'_>> {
+        let m = self.shared.m;
+        let points = self.shared.line.points();
+        self.evaluations += points.len();
+        self.sampled.resize(points.end * m, 0.0);
+        self.arrived.resize(points.end, false);
+        self.arrived[points.clone()].fill(false);
+        let per_share = points.len().div_ceil(shares.max(1)).max(1);
+        let outcomes =
+            if m == 0 { Vec::new() } else { self.sampled[points.start * m..].chunks_mut(per_share * m).collect() };
+        let mut outcomes = outcomes.into_iter();
+        let arrived = self.arrived[points.clone()].chunks_mut(per_share);
+        let shared = &self.shared;
+        arrived
+            .enumerate()
+            .map(|(i, arrived)| {
+                let start = points.start + i * per_share;
+                let work = Work::Sampling(Sampling { outcomes: outcomes.next().unwrap_or_default(), arrived });
+                Share::new(shared, start..(start + per_share).min(points.end), work)
+            })
+            .collect()
+    }
+
+    fn probing(&mut self, shares: usize) -> Vec<Share<'_>> {
+        let shared = &self.shared;
+        let height = shared.height();
+        let entries = &shared.round.entries;
+        let points = usize::from(shared.scouted)..shared.round.points();
+        self.evaluations += points.len();
+        let per_share = entries.len().div_ceil(shares.max(1)).max(1);
+        let probes = &mut self.probes[..];
+        if entries.len() <= per_share && self.bounds.is_empty() {
+            self.values.reserve_exact(probes.len() * height);
+            let values = Results::Growing(&mut self.values);
+            let work = Probing { origin: 0, probes, values, bounds: &mut [], last: &mut [] };
+            return vec![Share::new(shared, points, Work::Probing(work))];
+        }
+        self.values.resize(probes.len() * height, 0.0);
+        let (mut probes, mut values) = (probes, &mut self.values[..]);
+        let (mut bounds, mut last) = (&mut self.bounds[..], &mut self.last[..]);
+        // Entries ascend by probe, so that each share has a stretch of the probes and of their numbers.
+        let mut origin = 0;
+        let mut round = Vec::with_capacity(entries.len().div_ceil(per_share));
+        for first in (0..entries.len()).step_by(per_share) {
+            let end = entries.len().min(first + per_share);
+            let beyond = entries.get(end).map_or(origin + probes.len(), |entry| entry.probe);
+            let count = beyond - origin;
+            let work = Work::Probing(Probing {
+                origin,
+                probes: split(&mut probes, count),
+                values: Results::Fixed(split(&mut values, count * height)),
+                bounds: split(&mut bounds, count * height),
+                last: split(&mut last, count * height),
+            });
+            round.push(Share::new(shared, shared.round.start(first).max(points.start)..shared.round.start(end), work));
+            origin = beyond;
+        }
+        round
+    }
+
+    /// The derivative.
+    pub fn finish(self) -> Derivative {
+        let Sweep { shared, probes, values, bounds, evaluations, .. } = self;
+        let Shared { plan, m, cotangent, noise, .. } = shared;
+        let n = plan.axes.len();
+        let stumbles = probes
+            .iter()
+            .enumerate()
+            .filter(|(_, probe)| !probe.stumbles.is_empty())
+            .map(|(index, probe)| Stumble {
+                place: plan.lines.place(&plan.axes, index, *probe.stumbles.last().unwrap_or(&0.0)),
+                steps: probe.stumbles.clone(),
+            })
+            .collect();
+        let kept = |probe: usize| probes[probe].kept;
+        let steps = match &plan.lines {
+            Lines::Axes => (0..n).map(kept).collect(),
+            Lines::Along(lines) => (0..n)
+                .map(|i| lines.iter().enumerate().map(|(j, v)| (v[i] * kept(j)).abs()).fold(0.0, f64::max))
+                .collect(),
+            Lines::Random(signs) => (0..n)
+                .map(|i| {
+                    let [a, b] = signs.ends(i);
+                    (a - b).abs() / 2.0
+                })
+                .collect(),
+        };
+        let bounded = !bounds.is_empty();
+        let (values, bounds) = match &plan.lines {
+            Lines::Axes => (values, bounds),
+            Lines::Along(_) => (sum(&values, m), sum(&bounds, m)),
+            Lines::Random(signs) => signs.average(&values, if cotangent.is_some() { 1 } else { m }),
+        };
+        let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
+        let noise = plan.measures_noise().then_some(noise.absolute);
+        Derivative { values, bounds, steps, noise, evaluations, stumbles }
+    }
+}
+
+/// The entry of a probe's stencil. A step that is lost in the coordinate's precision grows, if it may.
+fn place(plan: &Plan, probe: &mut Probe, index: usize, mut stencil: Stencil) -> Result<Entry, Impasse> {
+    loop {
+        if let Some(entry) = Entry::new(&plan.axes, &plan.lines, index, stencil) {
+            return Ok(entry);
+        }
+        stencil = probe
+            .lengthen()
+            .ok_or_else(|| Impasse::Stuck(plan.lines.defect(&plan.axes, index, stencil.step().abs())))?;
+    }
+}
+
+/// The first `count` of the slice, which loses them; as many as there are.
+fn split<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let count = count.min(rest.len());
+    let (head, tail) = std::mem::take(rest).split_at_mut(count);
+    *rest = tail;
+    head
+}
+
+/// The sum of vectors of length m.
+fn sum(parts: &[f64], m: usize) -> Vec<f64> {
+    let mut sum = vec![0.0; m];
+    for part in parts.chunks_exact(m.max(1)) {
+        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+    }
+    sum
 }

@@ -4,7 +4,15 @@ use super::*;
 use proptest::prelude::*;
 
 fn axis(x: f64, order: u32) -> Axis {
-    Axis { x, lower: f64::NEG_INFINITY, upper: f64::INFINITY, step: automatic_step(x, 1.0, 53, order), bits: 53 }
+    Axis {
+        x,
+        lower: f64::NEG_INFINITY,
+        upper: f64::INFINITY,
+        step: automatic_step(x, 1.0, 53, order),
+        by_hand: false,
+        scale: 1.0,
+        bits: 53,
+    }
 }
 
 fn axes(x: &[f64], order: u32) -> Vec<Axis> {
@@ -33,7 +41,7 @@ fn run(
     let outcome = at(&displacement);
     let expected = plan.evaluations();
     let mut sweep = plan.start(&outcome, w);
-    while let Some(round) = sweep.ask(shares) {
+    while let Some(round) = sweep.ask(shares).unwrap() {
         for mut share in round.into_iter().rev() {
             let mut scratch = Vec::new();
             for k in 0..share.len() {
@@ -44,7 +52,7 @@ fn run(
         }
     }
     assert_eq!(points.len(), expected);
-    (sweep.finish(), points)
+    (sweep.finish().values, points)
 }
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Central, Algorithm::Forward, Algorithm::Backward];
@@ -70,7 +78,7 @@ fn a_curved_function_has_its_derivatives() {
     for algorithm in ALGORITHMS {
         let order = order(algorithm);
         let tolerance = if order == 1 { 1e-6 } else { 1e-9 };
-        let plan = |problem| Plan::new(axes(&x, order), problem, algorithm).unwrap();
+        let plan = |problem| Plan::new(axes(&x, order), problem, algorithm, false).unwrap();
         let (jacobian, points) = run(plan(Problem::Jacobian), &x, &curved, None, 2);
         assert_eq!(points.len(), if order == 1 { 4 } else { 6 });
         for (a, b) in jacobian.iter().zip(&exact) {
@@ -94,7 +102,7 @@ fn a_tangent_of_any_length_gives_the_same_digits() {
     let exact = curved_jacobian(&x);
     for length in [1e-9, 1.0, 1e6, 1e12] {
         let v = [length, 0.0, -length];
-        let plan = Plan::new(axes(&x, 2), Problem::Jvp(&v), Algorithm::Central).unwrap();
+        let plan = Plan::new(axes(&x, 2), Problem::Jvp(&v), Algorithm::Central, false).unwrap();
         let (jvp, _) = run(plan, &x, &curved, None, 1);
         for i in 0..3 {
             let expected = (exact[i] - exact[6 + i]) * length;
@@ -120,14 +128,14 @@ fn bounds_are_never_passed_and_keep_second_order() {
     };
     for algorithm in ALGORITHMS {
         let order = order(algorithm);
-        let plan = Plan::new(bounded(order), Problem::Jacobian, algorithm).unwrap();
+        let plan = Plan::new(bounded(order), Problem::Jacobian, algorithm, false).unwrap();
         let (jacobian, points) = run(plan, &x, &f, None, 2);
         assert_eq!(points.len(), if order == 1 { 4 } else { 7 });
         for (a, b) in jacobian.iter().zip([1000.0, 4.0, 3.0]) {
             assert!((a / b - 1.0).abs() < if order == 1 { 3e-5 } else { 1e-5 }, "{algorithm:?} {a} {b}");
         }
         // A tangent that leaves the box both ways needs two lines.
-        let plan = Plan::new(bounded(order), Problem::Jvp(&[1e-3, 1.0, 1.0]), algorithm).unwrap();
+        let plan = Plan::new(bounded(order), Problem::Jvp(&[1e-3, 1.0, 1.0]), algorithm, false).unwrap();
         let (jvp, _) = run(plan, &x, &f, None, 1);
         assert!((jvp[0] - 8.0).abs() < 1e-4, "{algorithm:?} {}", jvp[0]);
     }
@@ -138,32 +146,32 @@ fn what_cannot_move_is_named() {
     let mut stuck = axes(&[1.0, 1e12, 3.0], 2);
     stuck[0] = Axis { lower: 1.0, upper: 1.0, ..stuck[0] };
     stuck[1].step = 1e-6;
-    let defects = Plan::new(stuck, Problem::Jacobian, Algorithm::Central).err().unwrap();
+    let defects = Plan::new(stuck, Problem::Jacobian, Algorithm::Central, false).err().unwrap();
     assert_eq!(defects, [Defect::NoRoom { coordinate: 0 }, Defect::StepLost { coordinate: 1, step: 1e-6 }]);
     // It moves, but nothing can be divided by so little.
     let mut tiny = axes(&[0.0], 2);
     tiny[0].step = 5e-324;
     for algorithm in [Algorithm::Central, Algorithm::Forward] {
-        let defects = Plan::new(tiny.clone(), Problem::Jacobian, algorithm).err().unwrap();
+        let defects = Plan::new(tiny.clone(), Problem::Jacobian, algorithm, false).err().unwrap();
         assert_eq!(defects, [Defect::StepLost { coordinate: 0, step: 5e-324 }]);
     }
 }
 
 #[test]
 fn no_coordinates_and_no_tangent_cost_one_evaluation() {
-    let plan = Plan::new(Vec::new(), Problem::Jacobian, Algorithm::Central).unwrap();
+    let plan = Plan::new(Vec::new(), Problem::Jacobian, Algorithm::Central, false).unwrap();
     let (jacobian, points) = run(plan, &[], &|_| vec![1.0, 2.0], None, 4);
     assert!(jacobian.is_empty() && points.len() == 1);
-    let plan = Plan::new(axes(&[1.0], 2), Problem::Jvp(&[0.0]), Algorithm::Central).unwrap();
+    let plan = Plan::new(axes(&[1.0], 2), Problem::Jvp(&[0.0]), Algorithm::Central, false).unwrap();
     let (jvp, points) = run(plan, &[1.0], &|x| vec![x[0], 2.0], None, 4);
     assert_eq!((jvp, points.len()), (vec![0.0, 0.0], 1));
 }
 
 #[test]
 fn a_non_finite_outcome_is_told_with_its_row() {
-    let plan = Plan::new(axes(&[1.0, 2.0], 1), Problem::Jacobian, Algorithm::Forward).unwrap();
+    let plan = Plan::new(axes(&[1.0, 2.0], 1), Problem::Jacobian, Algorithm::Forward, false).unwrap();
     let mut sweep = plan.start(&[1.0; 9], None);
-    let mut round = sweep.ask(1).unwrap();
+    let mut round = sweep.ask(1).unwrap().unwrap();
     let mut outcome = [1.0; 9];
     outcome[7] = f64::INFINITY;
     assert_eq!(round[0].tell(0, &[1.0; 9], &mut Vec::new()), Ok(()));
@@ -179,12 +187,14 @@ fn stochastic_estimates_average_to_the_gradient() {
     let mut mean = vec![0.0; 2 * n];
     let rounds = 400;
     for seed in 0..rounds {
-        let plan = Plan::new(axes(&x, 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed }).unwrap();
+        let plan =
+            Plan::new(axes(&x, 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed }, false).unwrap();
         assert_eq!(plan.evaluations(), 20);
         let (jacobian, _) = run(plan, &x, &f, None, 3);
         mean.iter_mut().zip(&jacobian).for_each(|(m, j)| *m += j / rounds as f64);
         if seed == 0 {
-            let plan = Plan::new(axes(&x, 2), Problem::Vjp, Algorithm::Stochastic { samples: 10, seed }).unwrap();
+            let plan =
+                Plan::new(axes(&x, 2), Problem::Vjp, Algorithm::Stochastic { samples: 10, seed }, false).unwrap();
             let (vjp, _) = run(plan, &x, &f, Some(&[1.0, 0.5]), 2);
             for (j, g) in vjp.iter().enumerate() {
                 assert!((g - (jacobian[2 * j] + 0.5 * jacobian[2 * j + 1])).abs() < 1e-9);
@@ -200,8 +210,8 @@ fn stochastic_estimates_average_to_the_gradient() {
 
 #[test]
 fn stochastic_is_central_where_that_is_no_dearer() {
-    let plan =
-        Plan::new(axes(&[1.0; 10], 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed: 1 }).unwrap();
+    let plan = Plan::new(axes(&[1.0; 10], 2), Problem::Jacobian, Algorithm::Stochastic { samples: 10, seed: 1 }, false)
+        .unwrap();
     assert_eq!((plan.samples(), plan.evaluations()), (None, 20));
 }
 
@@ -229,23 +239,23 @@ proptest! {
         // What rounding of the outputs, one unit in the last place, can do to a difference over the step.
         let size = x.iter().map(|x| x.abs()).sum::<f64>() * 40.0;
         let noise: Vec<f64> = axes.iter().map(|axis| size * 1e-16 / axis.step).collect();
-        let (jacobian, _) = run(Plan::new(axes.clone(), Problem::Jacobian, algorithm).unwrap(), &x, &f, None, shares);
+        let (jacobian, _) = run(Plan::new(axes.clone(), Problem::Jacobian, algorithm, false).unwrap(), &x, &f, None, shares);
         for j in 0..n {
             for i in 0..m {
                 let (a, b) = (jacobian[j * m + i], f64::from(matrix[j * m + i]));
                 prop_assert!((a - b).abs() <= noise[j], "{} {} {}", a, b, noise[j]);
             }
         }
-        let one = run(Plan::new(axes.clone(), Problem::Jacobian, algorithm).unwrap(), &x, &f, None, 1).0;
+        let one = run(Plan::new(axes.clone(), Problem::Jacobian, algorithm, false).unwrap(), &x, &f, None, 1).0;
         prop_assert_eq!(&one, &jacobian);
-        let (vjp, _) = run(Plan::new(axes.clone(), Problem::Vjp, algorithm).unwrap(), &x, &f, Some(&w), shares);
+        let (vjp, _) = run(Plan::new(axes.clone(), Problem::Vjp, algorithm, false).unwrap(), &x, &f, Some(&w), shares);
         for j in 0..n {
             // The same columns, so the product is the same but for the order of the sum.
             let expected: f64 = (0..m).map(|i| w[i] * jacobian[j * m + i]).sum();
             let scale: f64 = (0..m).map(|i| (w[i] * jacobian[j * m + i]).abs()).sum();
             prop_assert!((vjp[j] - expected).abs() <= 1e-14 * scale);
         }
-        let plan = Plan::new(axes.clone(), Problem::Jvp(&v), algorithm).unwrap();
+        let plan = Plan::new(axes.clone(), Problem::Jvp(&v), algorithm, false).unwrap();
         let (jvp, _) = run(plan, &x, &f, None, 1);
         let t = axes.iter().zip(&v).filter(|(_, v)| **v != 0.0).map(|(a, v)| a.step / v.abs()).fold(f64::MAX, f64::min);
         for i in 0..m {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::request::body_inputs;
 use super::{
-    Block, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval, apply,
+    Block, Bounds, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval, apply,
     jacobian, jvp, vjp,
 };
 use crate::codec::{self, Encoding};
@@ -83,8 +83,8 @@ pub fn answer(
     let request = Request::parse(signature, question, body, lists)?;
     let (answer, report) = match question {
         Question::Jacobian => {
-            let jacobian = jacobian(context, &request, settings)?;
-            let report = jacobian.report.clone();
+            let mut jacobian = jacobian(context, &request, settings)?;
+            let report = std::mem::take(&mut jacobian.report);
             (Answer::Jacobian(Box::new(jacobian)), report)
         }
         Question::Jvp => {
@@ -97,6 +97,15 @@ pub fn answer(
         }
     };
     Ok((answer, Some(report)))
+}
+
+impl From<Bounds> for Answer {
+    fn from(bounds: Bounds) -> Answer {
+        match bounds {
+            Bounds::Jacobian(jacobian) => Answer::Jacobian(jacobian),
+            Bounds::Vectors(vectors) => Answer::Vectors(vectors),
+        }
+    }
 }
 
 /// An array of an answer.

@@ -4,7 +4,7 @@
 use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
-use crate::diff::{self, Algorithm, Axis, Defect};
+use crate::diff::{self, Axis, Defect};
 use crate::manifest::Eps;
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
@@ -24,7 +24,7 @@ pub(super) fn axes(
     request: &Request,
     settings: &Settings,
     base: &Base,
-    algorithm: Algorithm,
+    order: u32,
 ) -> Result<Vec<Axis>, Error> {
     let signature = context.pool.model().signature();
     let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref());
@@ -34,10 +34,6 @@ pub(super) fn axes(
             &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>(),
         )?;
     }
-    let order = match algorithm {
-        Algorithm::Forward | Algorithm::Backward => 1,
-        Algorithm::Central | Algorithm::Stochastic { .. } => 2,
-    };
     // A step must show in the coarser of what goes in and what comes out.
     let wanted = wanted(signature, request);
     let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
@@ -58,7 +54,7 @@ pub(super) fn axes(
                 faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
             }
             let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
-            axes.push(Axis { x, lower, upper, step, bits });
+            axes.push(Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits });
         }
     }
     if faults.is_empty() { Ok(axes) } else { Err(Error::Caller(Violations(limited(faults)))) }

@@ -1,18 +1,18 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::axes::{axes, refused, short, wanted};
 use super::error::Place;
 use super::jacobian::{Values, not_holomorphic};
-use super::report::{Report, Steps};
+use super::report::{Bounds, Noise, Report, Steps, Stumble};
 use super::request::Request;
 use super::settings::Settings;
 use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, native};
-use crate::diff::{self, Algorithm, Displacement, Plan, Problem};
+use crate::diff::{self, Algorithm, Derivative, Displacement, Plan, Problem};
 use crate::exec::{self, Cause, Failure, Workers};
-use crate::manifest::AlgorithmName;
+use crate::manifest::{AlgorithmName, OnFailure};
 use crate::model::{Base, ModelError, ModelErrorKind};
 use crate::schema::{Violation, Violations};
 use crate::tree::{DType, Layout, Path, Tree};
@@ -22,7 +22,8 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
     if let Some(native) = native::jacobian(context, request, settings)? {
         return Ok(native);
     }
-    let (of, wrt, columns, report) = differences(context, request, settings, Problem::Jacobian, None)?;
+    let (of, wrt, found, mut report) = differences(context, request, settings, Problem::Jacobian, None)?;
+    let columns = found.values;
     if let Some((output, input)) = not_holomorphic(&columns, &of, &wrt) {
         return Err(Error::caller(
             output.clone(),
@@ -33,6 +34,10 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
             ),
         ));
     }
+    report.bounds = found.bounds.map(|bounds| {
+        let values = Values::Bounds(bounds);
+        Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), values, Report::default())))
+    });
     Ok(Jacobian::new(of, wrt, Values::Columns(columns), report))
 }
 
@@ -42,8 +47,9 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         return Ok(native);
     }
     let tangent: Vec<f64> = request.vectors.iter().flat_map(|(_, array)| array.to_vec()).collect();
-    let (of, _, values, report) = differences(context, request, settings, Problem::Jvp(&tangent), None)?;
-    Ok((narrow(&of, &values, context)?, report))
+    let (of, _, found, mut report) = differences(context, request, settings, Problem::Jvp(&tangent), None)?;
+    report.bounds = found.bounds.map(|bounds| Bounds::Vectors(of.unravel_wide(&bounds)));
+    Ok((narrow(&of, &found.values, context)?, report))
 }
 
 /// w·J: for each input an array of its shape and dtype. No matrix is held.
@@ -51,7 +57,9 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
     if let Some(native) = native::vjp(context, request, settings)? {
         return Ok(native);
     }
-    let (_, wrt, mut values, report) = differences(context, request, settings, Problem::Vjp, Some(&request.vectors))?;
+    let (_, wrt, found, mut report) = differences(context, request, settings, Problem::Vjp, Some(&request.vectors))?;
+    report.bounds = found.bounds.map(|bounds| Bounds::Vectors(wrt.unravel_wide(&bounds)));
+    let mut values = found.values;
     // The gradient by a complex input is ∂/∂x − i ∂/∂y, so that it pairs with displacements without conjugation.
     for span in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
         values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);
@@ -107,24 +115,33 @@ fn differences(
     settings: &Settings,
     problem: Problem<'_>,
     cotangents: Option<&Vectors>,
-) -> Result<(Layout, Layout, Vec<f64>, Report), Error> {
+) -> Result<(Layout, Layout, Derivative, Report), Error> {
     let started = Instant::now();
     let (pool, progress) = (context.pool, context.progress);
     let wrt = Layout::of(&request.inputs, &request.wrt)
         .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
     let (algorithm, seed) = algorithm(context, request, settings, wrt.len())?;
     let base = Base::new(request.inputs.clone(), wrt, Layout::default());
-    let axes = axes(context, request, settings, &base, algorithm)?;
-    let plan = Plan::new(axes, problem, algorithm).map_err(|defects| refused(&defects, &base))?;
+    let order = if matches!(algorithm, Algorithm::Forward | Algorithm::Backward) { 1 } else { 2 };
+    let axes = axes(context, request, settings, &base, order)?;
+    // Where all steps are by hand there is none to be found.
+    let by_hand = !axes.is_empty() && axes.iter().all(|axis| axis.by_hand);
+    let algorithm = match algorithm {
+        Algorithm::Auto if by_hand => Algorithm::Central,
+        Algorithm::AutoForward if by_hand => Algorithm::Forward,
+        other => other,
+    };
+    let is_jvp = matches!(problem, Problem::Jvp(_));
+    let plan = Plan::new(axes, problem, algorithm, settings.bounds).map_err(|defects| refused(&defects, &base))?;
     if plan.samples().is_some() && cotangents.is_none() {
         refuse_noisy_complex(context, request, &base.wrt)?;
     }
-    progress.plan(plan.evaluations());
+    progress.plan(1);
 
     // The scout's evaluation is one of the plan's, and the first that shows which outputs there are.
     let mut point = Displacement::new();
     plan.scout(&mut point);
-    let place = || place(&plan, 0, &base);
+    let place = || place(plan.scouted(), &base);
     let mut instance = pool.lend(progress).map_err(|error| Error::opening(pool, error))?;
     let clock = Instant::now();
     let outputs = instance.apply(&base.displaced(&point));
@@ -155,49 +172,106 @@ fn differences(
         typical,
     };
     let base = base.with_outputs(of);
+    let samples = plan.samples();
+    let expected = plan.evaluations();
     let mut machine = plan.start(&outcome, cotangent.as_deref());
-    let workers = exec::sweep(pool, &base, &mut machine, workers, progress)
-        .map_err(|failure| failed(failure, machine.plan(), &base, context))?;
-
-    let plan = machine.plan();
-    let mut report = Report {
-        algorithm: name(algorithm, plan).to_owned(),
-        evaluations: plan.evaluations(),
-        elapsed: Duration::ZERO,
-        workers,
-        steps: steps(plan, &base.wrt),
-        samples: plan.samples(),
-        seed: plan.samples().and(seed),
+    let recover = match settings.on_failure.or(context.defaults.gradient.on_failure) {
+        Some(policy) => policy == OnFailure::Recover,
+        // A step that was chosen is the step that is taken.
+        None => {
+            matches!(algorithm, Algorithm::Auto | Algorithm::AutoForward | Algorithm::Central4 | Algorithm::Richardson)
+        }
     };
-    let values = machine.finish();
-    report.elapsed = started.elapsed();
+    let workers = exec::sweep(pool, &base, &mut machine, expected, workers, recover, progress)
+        .map_err(|failure| failed(failure, &base, context))?;
+
+    let found = machine.finish();
+    let stumbles = found.stumbles.iter().map(|stumble| Stumble {
+        place: match stumble.place {
+            diff::Place::Axis { coordinate, .. } => base.wrt.name(coordinate),
+            diff::Place::Tangent { .. } => "the tangent".to_owned(),
+            diff::Place::Sample { sample, .. } => format!("random direction {sample}"),
+            diff::Place::Base | diff::Place::Noise => "the measurement of noise".to_owned(),
+        },
+        steps: stumble.steps.clone(),
+    });
+    let noise = found.noise.as_ref().map_or_else(Vec::new, |noise| match cotangents {
+        Some(_) => noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise }).collect(),
+        None => {
+            let ranges = ranges(&base.of, noise).into_iter();
+            ranges.map(|(path, least, most)| Noise { path, least, most }).collect()
+        }
+    });
+    let report = Report {
+        algorithm: name(algorithm, is_jvp, samples).to_owned(),
+        evaluations: found.evaluations,
+        elapsed: started.elapsed(),
+        workers,
+        steps: ranges(&base.wrt, &found.steps)
+            .into_iter()
+            .map(|(path, least, most)| Steps { path, least, most })
+            .collect(),
+        samples,
+        seed: samples.and(seed),
+        noise,
+        stumbles: stumbles.collect(),
+        bounds: None,
+        warnings: warnings(&found, samples),
+    };
     let Base { of, wrt, .. } = base;
-    Ok((of, wrt, values, report))
+    Ok((of, wrt, found, report))
 }
 
-fn name(algorithm: Algorithm, plan: &Plan) -> &'static str {
+/// What whoever uses the numbers must know.
+fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
+    let Some(bounds) = &found.bounds else { return Vec::new() };
+    let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let (size, error) = (norm(&found.values), norm(bounds));
+    let mut warnings = Vec::new();
+    match samples {
+        Some(samples) if error > size => warnings.push(format!(
+            "the standard error of this estimate from {samples} random directions is {:.0} % of its size: take more, \
+             or algorithm = \"auto\"",
+            100.0 * error / size
+        )),
+        None if error > size && size > 0.0 && error.is_finite() => warnings.push(format!(
+            "the error of this derivative may be {:.1} times its size: the outputs are too noisy, or do not depend \
+             on the inputs",
+            error / size
+        )),
+        _ => {}
+    }
+    warnings
+}
+
+fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -> &'static str {
     match algorithm {
+        Algorithm::Auto => "auto",
+        Algorithm::AutoForward => "auto-forward",
         Algorithm::Central => "central",
         Algorithm::Forward => "forward",
         Algorithm::Backward => "backward",
-        Algorithm::Stochastic { .. } if plan.samples().is_some() => "stochastic",
+        Algorithm::Central4 => "central4",
+        Algorithm::Richardson => "richardson",
+        Algorithm::Stochastic { .. } if samples.is_some() => "stochastic",
+        Algorithm::Stochastic { .. } if is_jvp => "central (a tangent is a direction already)",
         Algorithm::Stochastic { .. } => "central (no dearer than stochastic)",
     }
 }
 
-fn steps(plan: &Plan, wrt: &Layout) -> Vec<Steps> {
-    wrt.spans()
-        .iter()
-        .filter(|span| span.len > 0)
+/// The least and the greatest of the values of every leaf that has any.
+fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
+    let spans = layout.spans().iter().filter(|span| span.len > 0);
+    let range = |values: &[f64]| values.iter().fold((f64::INFINITY, 0.0f64), |(a, b), v| (v.min(a), v.max(b)));
+    spans
         .map(|span| {
-            let steps = (span.offset..span.offset + span.len).map(|coordinate| plan.step(coordinate));
-            let (least, most) = steps.fold((f64::INFINITY, 0.0), |(a, b), step| (step.min(a), step.max(b)));
-            Steps { path: span.path.clone(), least, most }
+            let (least, most) = range(&values[span.offset..span.offset + span.len]);
+            (span.path.clone(), least, most)
         })
         .collect()
 }
 
-/// The algorithm: as asked, else as the inputs say, else as the manifest says, else central. With the
+/// The algorithm: as asked, else as the inputs say, else as the manifest says, else automatic. With the
 /// seed, drawn if it is not given.
 fn algorithm(
     context: &Context<'_>,
@@ -213,16 +287,20 @@ fn algorithm(
                 let word = text.trim_matches('"');
                 word.parse().map_err(|error: String| Error::caller(path, "literal_error", error))?
             }
-            _ => defaults.algorithm.unwrap_or(AlgorithmName::Central),
+            _ => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
         },
-        (None, None) => defaults.algorithm.unwrap_or(AlgorithmName::Central),
+        (None, None) => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
     };
     let samples = settings.samples.or(defaults.samples).unwrap_or_else(|| diff::default_samples(n));
     let seed = settings.seed.or(defaults.seed);
     Ok(match name {
+        AlgorithmName::Auto => (Algorithm::Auto, None),
+        AlgorithmName::AutoForward => (Algorithm::AutoForward, None),
         AlgorithmName::Central => (Algorithm::Central, None),
         AlgorithmName::Forward => (Algorithm::Forward, None),
         AlgorithmName::Backward => (Algorithm::Backward, None),
+        AlgorithmName::Central4 => (Algorithm::Central4, None),
+        AlgorithmName::Richardson => (Algorithm::Richardson, None),
         AlgorithmName::Stochastic => {
             // Short enough to be typed again, and exact in JSON.
             let seed = seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
@@ -249,15 +327,20 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
     ))
 }
 
-fn failed(failure: Failure, plan: &Plan, base: &Base, context: &Context<'_>) -> Error {
+fn failed(failure: Failure, base: &Base, context: &Context<'_>) -> Error {
     match failure {
-        Failure::Point { point, cause } => {
-            let error = match cause {
+        Failure::Point { place: at, tried, cause } => {
+            let mut error = match cause {
                 Cause::Model(error) => error,
                 Cause::NonFinite(non_finite_at) => non_finite(&base.of, non_finite_at.row),
             };
-            Error::at(context.pool, place(plan, point, base), error)
+            if !tried.is_empty() {
+                let steps: Vec<_> = tried.iter().map(|step| short(*step)).collect();
+                error.message += &format!(" (nor did the model answer with any of the steps {})", steps.join(", "));
+            }
+            Error::at(context.pool, place(at, base), error)
         }
+        Failure::Stuck(defect) => refused(&[defect], base),
         Failure::Opening(error) => Error::opening(context.pool, error),
         Failure::Cancelled => Error::Cancelled,
     }
@@ -271,9 +354,10 @@ pub(super) fn non_finite(of: &Layout, row: usize) -> ModelError {
 }
 
 /// Where a point lies, in words.
-fn place(plan: &Plan, point: usize, base: &Base) -> Place {
-    match plan.place(point) {
+fn place(place: diff::Place, base: &Base) -> Place {
+    match place {
         diff::Place::Base => Place::Base,
+        diff::Place::Noise => Place::Displaced("inputs all a little displaced, to see the noise".to_owned()),
         diff::Place::Axis { coordinate, step } => {
             let sign = if step < 0.0 { '-' } else { '+' };
             Place::Displaced(format!("{} {sign} {}", base.wrt.name(coordinate), short(step.abs())))

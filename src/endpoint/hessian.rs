@@ -29,7 +29,7 @@ pub fn hessian_vector_product(
     let along = layout(&mut tangents.iter().map(|(path, _)| path))?;
     let by = layout(&mut gradient.wrt.iter())?;
     let base = Base::new(gradient.inputs.clone(), along, Layout::default());
-    let mut axes = axes(context, gradient, settings, &base, Algorithm::Central)?;
+    let mut axes = axes(context, gradient, settings, &base, 2)?;
     if settings.eps.is_none() && context.defaults.gradient.eps.is_none() && !has_own_gradient(context, settings)? {
         // A gradient by central differences is good to the power 2/3 of the precision ε, so that the step that
         // balances its error is the power 2/9, where for exact values it is 1/3.
@@ -38,8 +38,8 @@ pub fn hessian_vector_product(
         }
     }
     let tangent: Vec<f64> = tangents.iter().flat_map(|(_, array)| array.to_vec()).collect();
-    let plan =
-        Plan::new(axes, Problem::Jvp(&tangent), Algorithm::Central).map_err(|defects| refused(&defects, &base))?;
+    let plan = Plan::new(axes, Problem::Jvp(&tangent), Algorithm::Central, false)
+        .map_err(|defects| refused(&defects, &base))?;
 
     let gradient_at = |inputs: Tree| -> Result<Vec<f64>, Error> {
         let Request { wrt, of, vectors, .. } = gradient;
@@ -52,7 +52,7 @@ pub fn hessian_vector_product(
     let outcome = gradient_at(base.displaced(&point))?;
     let mut machine = plan.start(&outcome, None);
     let mut scratch = Vec::new();
-    while let Some(round) = machine.ask(1) {
+    while let Ok(Some(round)) = machine.ask(1) {
         for mut share in round {
             for k in 0..share.len() {
                 share.displace(k, &mut point);
@@ -63,7 +63,7 @@ pub fn hessian_vector_product(
             }
         }
     }
-    narrow(&by, &machine.finish(), context)
+    narrow(&by, &machine.finish().values, context)
 }
 
 /// Whether gradients are the model's own.

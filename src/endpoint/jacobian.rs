@@ -23,6 +23,8 @@ pub(super) enum Values {
     Columns(Vec<f64>),
     /// One float64 or complex128 array a pair, outputs outermost.
     Blocks(Vec<Array>),
+    /// Bounds of columns.
+    Bounds(Vec<f64>),
 }
 
 /// One block: shape of the output, then shape of the input.
@@ -36,6 +38,16 @@ pub enum Block<'j> {
     Real(ArrayViewD<'j, f64>),
     /// One end is complex.
     Complex(ArrayD<Complex<f64>>),
+}
+
+impl Block<'_> {
+    /// The magnitudes of its entries.
+    pub(super) fn magnitudes(&self) -> Box<dyn Iterator<Item = f64> + '_> {
+        match self {
+            Block::Real(view) => Box::new(view.iter().map(|value| value.abs())),
+            Block::Complex(array) => Box::new(array.iter().map(|value| value.norm())),
+        }
+    }
 }
 
 impl Jacobian {
@@ -71,7 +83,7 @@ impl Jacobian {
     /// The matrix over real coordinates, m × n by columns, where it was computed by differences.
     pub fn columns(&self) -> Option<&[f64]> {
         match &self.values {
-            Values::Columns(columns) => Some(columns),
+            Values::Columns(columns) | Values::Bounds(columns) => Some(columns),
             Values::Blocks(_) => None,
         }
     }
@@ -79,9 +91,11 @@ impl Jacobian {
     fn view(&self, i: usize, j: usize, of: &Span, wrt: &Span) -> Block<'_> {
         let shape: Vec<usize> = of.shape.iter().chain(wrt.shape.iter()).copied().collect();
         match &self.values {
-            Values::Columns(columns) => {
+            Values::Columns(columns) | Values::Bounds(columns) => {
                 if of.dtype.is_complex() || wrt.dtype.is_complex() {
-                    return Block::Complex(complex_block(columns, self.of.len(), of, wrt, &shape));
+                    // Bounds add up where numbers may be subtracted.
+                    let sign = if matches!(self.values, Values::Bounds(_)) { 1.0 } else { -1.0 };
+                    return Block::Complex(complex_block(columns, self.of.len(), of, wrt, &shape, sign));
                 }
                 let m = self.of.len();
                 let strides = strides(&of.shape, 1).into_iter().chain(strides(&wrt.shape, m));
@@ -121,17 +135,16 @@ fn partials(columns: &[f64], m: usize, of: &Span, wrt: &Span, r: usize, c: usize
     (by(0), if cols == 2 { by(1) } else { Complex::new(0.0, 0.0) })
 }
 
-fn complex_block(columns: &[f64], m: usize, of: &Span, wrt: &Span, shape: &[usize]) -> ArrayD<Complex<f64>> {
+fn complex_block(columns: &[f64], m: usize, of: &Span, wrt: &Span, shape: &[usize], sign: f64) -> ArrayD<Complex<f64>> {
     let (rows, cols) = (of.len / of.dtype.coordinates(), wrt.len / wrt.dtype.coordinates());
-    let i = Complex::<f64>::i();
     let mut values = Vec::with_capacity(rows * cols);
     for r in 0..rows {
         for c in 0..cols {
             let (x, y) = partials(columns, m, of, wrt, r, c);
-            values.push(match (of.dtype.is_complex(), wrt.dtype.is_complex()) {
-                (true, true) => (x - i * y) * 0.5,
-                _ => x - i * y,
-            });
+            // x − i y
+            let difference = Complex::new(x.re + y.im, x.im + sign * y.re);
+            let both = of.dtype.is_complex() && wrt.dtype.is_complex();
+            values.push(if both { difference * 0.5 } else { difference });
         }
     }
     let block = ArrayD::from_shape_vec(IxDyn(shape), values);

@@ -29,7 +29,7 @@ pub use error::{Error, Place};
 pub(crate) use hessian::hessian_vector_product;
 pub use jacobian::{Block, Jacobian};
 pub use question::{Lists, Question};
-pub use report::{Report, Steps};
+pub use report::{Bounds, Noise, Report, Steps, Stumble};
 pub use request::Request;
 pub use settings::{Defaults, Settings};
 pub use vectors::Vectors;

@@ -392,9 +392,7 @@ impl Asked<'_, '_> {
             evaluations: self.calls,
             elapsed: self.started.elapsed(),
             workers: 1,
-            steps: Vec::new(),
-            samples: None,
-            seed: None,
+            ..Report::default()
         }
     }
 }

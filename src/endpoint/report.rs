@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::{Jacobian, Vectors};
 use crate::tree::Path;
 
 /// What a derivative cost and how it was taken.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The algorithm, or that the model's own derivative was used ("native", "native, from jvp").
     pub algorithm: String,
@@ -21,6 +22,74 @@ pub struct Report {
     pub samples: Option<usize>,
     /// Their seed: giving it again gives the same numbers.
     pub seed: Option<u64>,
+    /// The noise of the outputs; that of their product with the cotangent, for a VJP. Where it was measured.
+    pub noise: Vec<Noise>,
+    /// Points that failed and were done without.
+    pub stumbles: Vec<Stumble>,
+    /// Bounds of the errors, where they were had.
+    pub bounds: Option<Bounds>,
+    /// What whoever uses the numbers must know.
+    pub warnings: Vec<String>,
+}
+
+/// Bounds of the errors of a derivative, truncation and noise together, each in the place of the number it is
+/// for. Of a random estimate they are standard errors. Where none could be had they are infinite. The bounds of
+/// complex numbers are those of their real and imaginary parts.
+#[derive(Clone, Debug)]
+pub enum Bounds {
+    /// Of a Jacobian.
+    Jacobian(Box<Jacobian>),
+    /// Of a product, as float64 or complex128.
+    Vectors(Vectors),
+}
+
+impl Bounds {
+    /// The largest of every block: by its output and input, or by the path of the vector.
+    pub fn largest(&self) -> Vec<(String, f64)> {
+        let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        match self {
+            Bounds::Jacobian(bounds) => bounds
+                .blocks()
+                .map(|(of, wrt, block)| (format!("{of} by {wrt}"), most(&mut block.magnitudes())))
+                .collect(),
+            Bounds::Vectors(vectors) => {
+                vectors.iter().map(|(path, array)| (path.to_string(), most(&mut array.to_vec().into_iter()))).collect()
+            }
+        }
+    }
+
+    /// The bound of the whole: the root of the sum of their squares.
+    pub fn total(&self) -> f64 {
+        let squares: f64 = match self {
+            Bounds::Jacobian(bounds) => {
+                bounds.blocks().map(|(.., block)| block.magnitudes().map(|bound| bound * bound).sum::<f64>()).sum()
+            }
+            Bounds::Vectors(vectors) => {
+                vectors.iter().flat_map(|(_, array)| array.to_vec()).map(|bound| bound * bound).sum()
+            }
+        };
+        squares.sqrt()
+    }
+}
+
+/// Noise of an output: how much its values scatter around a smooth function, as a standard deviation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// The output, the root for a product.
+    pub path: Path,
+    /// The noise of its least noisy element.
+    pub least: f64,
+    /// Of its noisiest.
+    pub most: f64,
+}
+
+/// Evaluations that failed, and were done without.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stumble {
+    /// Where: an element of an input, or what else was displaced.
+    pub place: String,
+    /// The lengths of the steps that failed.
+    pub steps: Vec<f64>,
 }
 
 /// The steps taken in one input.

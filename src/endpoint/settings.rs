@@ -1,6 +1,6 @@
 //! How a derivative is to be taken: as asked, else as the manifest says, else by default.
 
-use crate::manifest::{AlgorithmName, Eps, Gradient};
+use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure};
 use crate::tree::{Path, Pattern};
 
 /// What a request asks for; what it leaves open is the manifest's.
@@ -16,6 +16,10 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Instances evaluated at once.
     pub workers: Option<usize>,
+    /// What becomes of points that fail.
+    pub on_failure: Option<OnFailure>,
+    /// Whether errors are to be bounded even where that takes further evaluations.
+    pub bounds: bool,
 }
 
 /// What holds for every request to a model.

@@ -1,5 +1,6 @@
 //! The parallel map: rounds of points over instances, one thread each.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::pool::Loan;
 use super::{Pool, Progress};
-use crate::diff::{self, Displacement, NonFinite};
+use crate::diff::{self, Defect, Displacement, Impasse, NonFinite, Place};
 use crate::model::{Base, Batch, ModelError};
 
 /// Shares a worker gets on average: enough that the last one to finish keeps nobody waiting long.
@@ -23,13 +24,18 @@ const THREAD_COST: Duration = Duration::from_micros(100);
 /// Why a sweep ended early.
 #[derive(Debug)]
 pub enum Failure {
-    /// A point failed. Of all that did, it is the first in the order of the plan.
+    /// A point failed, and nothing could be had around it. Of all that did, it is the first in the order of the
+    /// plan.
     Point {
-        /// Its number, for [`Plan::place`](diff::Plan::place).
-        point: usize,
+        /// Where it lies.
+        place: Place,
+        /// The lengths of all steps that were tried there; empty where failures are not stepped around.
+        tried: Vec<f64>,
         /// What was wrong with it.
         cause: Cause,
     },
+    /// A coordinate cannot be moved.
+    Stuck(Defect),
     /// No instance could be opened.
     Opening(ModelError),
     /// The request was cancelled.
@@ -70,22 +76,42 @@ impl Workers {
 }
 
 /// Evaluates every point that `machine` asks for. The number of workers taken comes back.
+///
+/// With `recover` points that fail are done without, if `machine` can; else the first ends the sweep. `expected` is
+/// the number of evaluations to expect.
 pub fn sweep(
     pool: &Pool,
     base: &Base,
     machine: &mut diff::Sweep,
+    expected: usize,
     workers: Workers,
+    recover: bool,
     progress: &Progress,
 ) -> Result<usize, Failure> {
-    let points = machine.plan().evaluations();
     let typical = workers.typical;
-    let workers = workers.number(pool, points);
+    let workers = workers.number(pool, expected);
     let shares = if workers == 1 { 1 } else { workers * SHARES_PER_WORKER };
-    while let Some(round) = machine.ask(shares) {
+    // What was wrong where, of every probe that stumbled.
+    let mut stumbles = BTreeMap::new();
+    loop {
+        let round = match machine.ask(shares) {
+            Ok(Some(round)) => round,
+            Ok(None) => return Ok(workers),
+            Err(Impasse::Stuck(defect)) => return Err(Failure::Stuck(defect)),
+            Err(Impasse::Failed { probe, steps }) => {
+                let Some((place, cause)) = stumbles.remove(&probe) else {
+                    unreachable!("a probe gives up where points failed")
+                };
+                return Err(Failure::Point { place, tried: steps, cause });
+            }
+        };
+        progress.plan(round.iter().map(diff::Share::len).sum());
         let queue = Queue {
             shares: Mutex::new(round.into_iter()),
             first_failure: AtomicUsize::new(usize::MAX),
             failure: Mutex::new(None),
+            stumbles: Mutex::new(stumbles),
+            recover,
             progress,
             stride: if typical < SHORT { 64 } else { 1 },
         };
@@ -107,8 +133,8 @@ pub fn sweep(
         if let Some(failure) = queue.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(failure);
         }
+        stumbles = queue.stumbles.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
-    Ok(workers)
 }
 
 /// One round's shares, taken by whoever is free.
@@ -118,32 +144,49 @@ struct Queue<'a, 's> {
     /// it are, so that the failure reported does not depend on the workers.
     first_failure: AtomicUsize,
     failure: Mutex<Option<Failure>>,
+    /// The first failure of each probe in the last round in which it had one.
+    stumbles: Mutex<BTreeMap<usize, (Place, Cause)>>,
+    /// Whether points that fail are done without.
+    recover: bool,
     progress: &'a Progress,
     /// How many evaluations are counted at once.
     stride: usize,
 }
 
-impl Queue<'_, '_> {
+impl<'s> Queue<'_, 's> {
     fn work(&self, pool: &Pool, base: &Base) {
         let mut scratch = Vec::new();
         let mut loan: Option<Loan<'_>> = None;
-        while let Some(share) = self.next() {
-            let mut instance = match loan.take().map_or_else(|| pool.lend(self.progress), Ok) {
-                Ok(instance) => instance,
-                Err(error) => return self.fail(0, Failure::Opening(error)),
-            };
-            let mut task = Task { queue: self, share, scratch: &mut scratch, uncounted: 0, fatal: false };
-            instance.sweep(base, &mut task);
-            self.progress.advance(task.uncounted);
-            if task.fatal {
-                instance.condemn();
-            } else {
-                loan = Some(instance);
+        while let Some(mut share) = self.next() {
+            let mut from = 0;
+            // After a point that took the instance with it another goes on with the next.
+            while from < share.len() {
+                let mut instance = match loan.take().map_or_else(|| pool.lend(self.progress), Ok) {
+                    Ok(instance) => instance,
+                    Err(error) => return self.fail(0, Failure::Opening(error)),
+                };
+                let mut task =
+                    Task { queue: self, share: &mut share, from, scratch: &mut scratch, uncounted: 0, lost: None };
+                instance.sweep(base, &mut task);
+                self.progress.advance(task.uncounted);
+                match task.lost {
+                    Some(k) => {
+                        instance.condemn();
+                        from = k + 1;
+                    }
+                    None => {
+                        loan = Some(instance);
+                        break;
+                    }
+                }
+                if !self.recover || self.progress.is_cancelled() {
+                    break;
+                }
             }
         }
     }
 
-    fn next(&self) -> Option<diff::Share<'_>> {
+    fn next(&self) -> Option<diff::Share<'s>> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let share = shares.next()?;
@@ -168,45 +211,65 @@ impl Queue<'_, '_> {
     }
 }
 
-/// A share as an instance sees it.
+/// What is left of a share, as an instance sees it.
 struct Task<'q, 'a, 's> {
     queue: &'q Queue<'a, 's>,
-    share: diff::Share<'q>,
+    share: &'q mut diff::Share<'s>,
+    from: usize,
     scratch: &'q mut Vec<f64>,
     uncounted: usize,
-    fatal: bool,
+    /// The point that took the instance with it.
+    lost: Option<usize>,
+}
+
+impl Task<'_, '_, '_> {
+    /// Does without a point, if that is wanted.
+    fn stumble(&mut self, k: usize, cause: Cause) -> ControlFlow<()> {
+        let queue = self.queue;
+        let place = self.share.place(k);
+        if !queue.recover {
+            queue.fail(self.share.point(k), Failure::Point { place, tried: Vec::new(), cause });
+            return ControlFlow::Break(());
+        }
+        if let Some(probe) = self.share.probe(k) {
+            let mut stumbles = queue.stumbles.lock().unwrap_or_else(PoisonError::into_inner);
+            stumbles.insert(probe, (place, cause));
+        }
+        self.share.fail(k);
+        if self.lost.is_some() { ControlFlow::Break(()) } else { self.told(k) }
+    }
+
+    fn told(&mut self, k: usize) -> ControlFlow<()> {
+        self.uncounted += 1;
+        if self.uncounted == self.queue.stride {
+            self.queue.progress.advance(std::mem::take(&mut self.uncounted));
+        }
+        let last = k + 1 == self.share.len();
+        let over = last || self.queue.is_over(self.share.point(k + 1));
+        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 impl Batch for Task<'_, '_, '_> {
     fn len(&self) -> usize {
-        self.share.len()
+        self.share.len() - self.from
     }
 
     fn displace(&self, k: usize, out: &mut Displacement) {
-        self.share.displace(k, out);
+        self.share.displace(self.from + k, out);
     }
 
     fn tell(&mut self, k: usize, outcome: Result<&[f64], ModelError>) -> ControlFlow<()> {
-        let cause = match outcome {
+        let k = self.from + k;
+        match outcome {
             Ok(values) => match self.share.tell(k, values, self.scratch) {
-                Ok(()) => {
-                    self.uncounted += 1;
-                    if self.uncounted == self.queue.stride {
-                        self.queue.progress.advance(std::mem::take(&mut self.uncounted));
-                    }
-                    let last = k + 1 == self.share.len();
-                    let over = last || self.queue.is_over(self.share.point(k + 1));
-                    return if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-                }
-                Err(non_finite) => Cause::NonFinite(non_finite),
+                Ok(()) => self.told(k),
+                Err(non_finite) => self.stumble(k, Cause::NonFinite(non_finite)),
             },
             Err(error) => {
-                self.fatal = error.kind.is_fatal();
-                Cause::Model(error)
+                self.lost = error.kind.is_fatal().then_some(k);
+                self.stumble(k, Cause::Model(error))
             }
-        };
-        let point = self.share.point(k);
-        self.queue.fail(point, Failure::Point { point, cause });
-        ControlFlow::Break(())
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::compute::{Asked, Obstacle};
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, binref, settings};
 use crate::codec::{self, Encoding};
-use crate::endpoint::{self, Answer, Case, Difference, Endpoint, Error, Lists, Report, Settings};
+use crate::endpoint::{self, Answer, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings};
 use crate::exec::Progress;
 use crate::schema::Violations;
 
@@ -43,7 +43,7 @@ async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
             Err(reply) => return *reply,
         };
         match question(shared, served, endpoint, body, progress) {
-            Ok((answer, report)) => written(shared, &answer, report.as_ref(), endpoint, agreed, &run),
+            Ok((answer, report)) => written(shared, &answer, report, endpoint, agreed, &run),
             Err(error) => {
                 if matches!(error, Error::Model { .. }) {
                     tracing::warn!("{error}");
@@ -140,7 +140,7 @@ fn question(
 fn written(
     shared: &Shared,
     answer: &Answer,
-    report: Option<&Report>,
+    report: Option<Report>,
     endpoint: Endpoint,
     agreed: Agreed,
     run: &binref::Run,
@@ -158,27 +158,33 @@ fn written(
         _ => answer.write(&mut text, Encoding::Json),
     }
     if let Some(report) = report {
-        append(&mut text, "$report", &described(report));
+        append(&mut text, "$report", &described(report, agreed.form));
     }
     let content_type = if endpoint == Endpoint::AbstractEval { JSON } else { agreed.form.content_type() };
     reply::typed(StatusCode::OK, content_type, Body::from(text))
 }
 
 /// Adds a field to an object. No path of a model begins with a dollar sign.
-fn append(object: &mut Vec<u8>, name: &str, value: &Value) {
+fn append(object: &mut Vec<u8>, name: &str, value: &[u8]) {
     object.pop();
     if object.len() > 1 {
         object.push(b',');
     }
-    object.extend_from_slice(format!("\"{name}\":{value}}}").as_bytes());
+    object.extend_from_slice(format!("\"{name}\":").as_bytes());
+    object.extend_from_slice(value);
+    object.push(b'}');
 }
 
-fn described(report: &Report) -> Value {
+/// The report as JSON, its bounds encoded as the answer is; never in files.
+fn described(report: Report, form: Form) -> Vec<u8> {
     let steps = report.steps.iter().map(|steps| {
         let range = json!({"least": steps.least, "most": steps.most});
         (steps.path.to_string(), range)
     });
-    json!({
+    let noise =
+        report.noise.iter().map(|noise| (noise.path.to_string(), json!({"least": noise.least, "most": noise.most})));
+    let stumbles = report.stumbles.iter().map(|stumble| json!({"place": stumble.place, "steps": stumble.steps}));
+    let told = json!({
         "algorithm": report.algorithm,
         "evaluations": report.evaluations,
         "seconds": report.elapsed.as_secs_f64(),
@@ -186,7 +192,19 @@ fn described(report: &Report) -> Value {
         "steps": steps.collect::<serde_json::Map<_, _>>(),
         "samples": report.samples,
         "seed": report.seed,
-    })
+        "noise": noise.collect::<serde_json::Map<_, _>>(),
+        "stepped_around": stumbles.collect::<Vec<_>>(),
+        "warnings": report.warnings,
+        "total_bound": report.bounds.as_ref().map(Bounds::total),
+    });
+    let mut text = told.to_string().into_bytes();
+    if let Some(bounds) = report.bounds {
+        let mut written = Vec::new();
+        let encoding = if form == Form::Json { Encoding::Json } else { Encoding::Base64 };
+        Answer::from(bounds).write(&mut written, encoding);
+        append(&mut text, "bounds", &written);
+    }
+    text
 }
 
 fn hindered(obstacle: &Obstacle, asked: &Asked) -> Reply {

@@ -134,12 +134,13 @@ fn own_fields() -> [(String, Value); 2] {
             "samples": {"type": "integer", "minimum": 1},
             "seed": {"type": "integer", "minimum": 0},
             "workers": {"type": "integer", "minimum": 1},
+            "on_failure": {"type": "string", "enum": ["recover", "error"]},
         },
         "additionalProperties": false,
     });
     let report = json!({
         "type": "boolean",
-        "description": "Whether the answer has what it cost, under the key $report.",
+        "description": "Whether the answer has what it cost and bounds of its errors, under the key $report.",
         "default": false,
     });
     [("fd".to_owned(), fd), ("report".to_owned(), report)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::endpoint::Settings;
-use crate::manifest::{AlgorithmName, Eps};
+use crate::manifest::{AlgorithmName, Eps, OnFailure};
 use crate::schema::Violation;
 use crate::tree::{Path, Segment};
 
@@ -18,6 +18,7 @@ struct Fd {
     samples: Option<std::num::NonZeroUsize>,
     seed: Option<u64>,
     workers: Option<std::num::NonZeroUsize>,
+    on_failure: Option<OnFailure>,
 }
 
 /// Takes both fields out of a request. Whether a report is wanted comes second.
@@ -49,6 +50,8 @@ pub(super) fn take(body: &mut Map<String, Value>) -> Result<(Settings, bool), Ve
         samples: fd.samples.map(usize::from),
         seed: fd.seed,
         workers: fd.workers.map(usize::from),
+        on_failure: fd.on_failure,
+        bounds: report,
     };
     Ok((settings, report))
 }

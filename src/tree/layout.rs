@@ -126,6 +126,18 @@ impl Layout {
             .collect()
     }
 
+    /// The same as float64, or complex128 where the leaf is complex.
+    pub fn unravel_wide(&self, values: &[f64]) -> Vec<(Path, Array)> {
+        self.spans
+            .iter()
+            .map(|span| {
+                let dtype = if span.dtype.is_complex() { DType::Complex128 } else { DType::Float64 };
+                let values = &values[span.offset..span.offset + span.len];
+                (span.path.clone(), Array::from_coordinates(dtype, &span.shape, values))
+            })
+            .collect()
+    }
+
     /// Which leaf a coordinate belongs to, as its index among the spans.
     pub fn locate(&self, coordinate: usize) -> usize {
         // Empty leaves share their offset with their successor: the last span that starts at or

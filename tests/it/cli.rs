@@ -285,9 +285,13 @@ fn payloads_come_from_anywhere() {
 #[test]
 fn reports() {
     assert_snapshot!(clean(&run(["jacobian", "rosenbrock", ROSENBROCK, "--report", "--workers", "1"]).stderr), @r"
-    central: 4 evaluations in [time], 1 worker
-    step of x  7.629e-6
-    step of y  7.629e-6
+    central: 15 evaluations in [time], 1 worker
+    step of x                7.629e-6
+    step of y                7.629e-6
+    noise of result          3.522e-15
+    error of result by x     at most 8.5e-8
+    error of result by y     at most 4.2e-9
+    error of all, as a norm  at most 8.5e-8
     ");
     let stochastic =
         "jacobian meshstats @plugins/meshstats/hexbeam.json --algorithm stochastic --samples 3 -o /dev/null";
@@ -296,7 +300,10 @@ fn reports() {
     --- stderr
     stochastic: 6 evaluations in [time], 2 workers
     3 random directions, seed 7
-    step of mesh.points  1.000e-6
+    step of mesh.points                                                  1.000e-6
+    standard error of statistics.first_point_coordinates by mesh.points  at most 6.7e-1
+    standard error of statistics.barycenter by mesh.points               at most 5.8e-2
+    standard error of all, as a norm                                     at most 1.7e1
     --- exit code 0
     ");
     // A drawn seed is told without being asked for.
@@ -389,7 +396,7 @@ fn the_callers_mistakes() {
     assert_snapshot!(shown(["jacobian", "rosenbrock", ROSENBROCK, "--algorithm", "exact"]), @r"
     --- stderr
     error: invalid value 'exact' for '--algorithm <ALGORITHM>'
-      [possible values: central, forward, backward, stochastic]
+      [possible values: auto, auto-forward, central, forward, backward, central4, richardson, stochastic]
 
     For more information, try '--help'.
     --- exit code 2
@@ -478,7 +485,7 @@ fn the_operators_mistakes() {
              |
            4 | algorithm = 'exact'
              |             ^^^^^^^
-           unknown variant `exact`, expected one of `central`, `forward`, `backward`, `stochastic`
+           unknown variant `exact`, expected one of `auto`, `auto-forward`, `central`, `forward`, `backward`, `central4`, `richardson`, `stochastic`
     --- exit code 5
     ");
     assert_snapshot!(manifest("[library]\npath = 'a.so'\n[gradient]\neps = 0"), @r"

@@ -437,7 +437,7 @@ fn an_umbridge_server_that_misbehaves() {
     let y = outputs.leaf(&"output_0".parse().unwrap()).unwrap().to_vec();
     assert!(y[0].is_nan() && y[1] == f64::NEG_INFINITY, "{y:?}");
     let jacobian = model.jacobian(&at).run().unwrap();
-    assert_eq!(jacobian.report.algorithm, "central");
+    assert_eq!(jacobian.report.algorithm, "auto");
 }
 
 #[test]

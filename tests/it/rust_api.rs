@@ -146,7 +146,7 @@ fn progress_is_seen_and_a_request_can_be_cancelled() {
             progress.cancel();
             to_model.send(()).unwrap();
         });
-        model.jacobian(&inputs).progress(progress).workers(1).run().unwrap_err()
+        model.jacobian(&inputs).algorithm(AlgorithmName::Central).progress(progress).workers(1).run().unwrap_err()
     });
     assert!(matches!(error, Error::Question(QuestionError::Cancelled)), "{error}");
     assert_eq!(error.to_string(), "cancelled");
@@ -154,7 +154,7 @@ fn progress_is_seen_and_a_request_can_be_cancelled() {
     assert!(progress.is_cancelled());
     // The model is as good as new, and so is a request without that progress.
     let progress = Progress::default();
-    model.jacobian(&inputs).progress(&progress).workers(2).run().unwrap();
+    model.jacobian(&inputs).algorithm(AlgorithmName::Central).progress(&progress).workers(2).run().unwrap();
     assert_eq!((progress.done(), progress.total()), (200, 200));
 }
 

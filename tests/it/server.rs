@@ -237,12 +237,27 @@ fn a_request_says_how_its_derivative_is_taken_and_hears_what_it_cost() {
     let answer = server.post("/jacobian", &body).expect(200).json();
     let report = &answer["$report"];
     assert_eq!(report["algorithm"], "forward");
-    assert_eq!(report["evaluations"], 3);
+    // The base, six for the noise, two for the derivative, two for its bound.
+    assert_eq!(report["evaluations"], 11);
     assert_eq!(report["workers"], 1);
     assert!((report["steps"]["x"]["most"].as_f64().unwrap() - 1e-3).abs() < 1e-12, "{report}");
     // (1 - x)^2 + 100 (y - x^2)^2: the second derivative by x is 1902, so that the step shows.
     let slope = answer["result"]["x"]["data"]["buffer"].as_f64().unwrap();
     assert!((slope - (151.0 + 0.5e-3 * 1902.0)).abs() < 1e-3, "{slope}");
+    let bound = report["bounds"]["result"]["x"]["data"]["buffer"].as_f64().unwrap();
+    assert!((0.951..10.0).contains(&bound), "{report}");
+    assert!(report["total_bound"].as_f64().unwrap() >= bound, "{report}");
+    assert!(report["noise"]["result"]["most"].as_f64().unwrap() < 1e-12, "{report}");
+    // Automatic steps are better.
+    let body = json!({
+        "inputs": {"x": 1.5, "y": 2.0}, "jac_inputs": ["x"], "jac_outputs": ["result"],
+        "fd": {"algorithm": "auto"}, "report": true,
+    });
+    let answer = server.post("/jacobian", &body).expect(200).json();
+    assert_eq!(answer["$report"]["algorithm"], "auto");
+    let slope = answer["result"]["x"]["data"]["buffer"].as_f64().unwrap();
+    let bound = answer["$report"]["bounds"]["result"]["x"]["data"]["buffer"].as_f64().unwrap();
+    assert!((slope - 151.0).abs() <= bound && bound < 1e-6, "{slope} {bound}");
     assert_eq!(server.end().code, 0);
 }
 

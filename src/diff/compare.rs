@@ -1,0 +1,128 @@
+//! Two differences with different steps, held against each other: what each is worth, output by output.
+
+use super::climb::Verdict;
+use super::noise::Noise;
+
+/// Noise is bounded by so many standard deviations. They are estimated from seven values, hence not two.
+const DEVIATIONS: f64 = 3.0;
+/// Truncation is bounded by so many times its estimate.
+const SAFETY: f64 = 3.0;
+/// Two differences that differ by more than this part of the sum of their noise bounds show truncation.
+const SEEN: f64 = 0.7;
+/// A derivative known to this relative precision needs no better step,
+const ENOUGH: f64 = 1e-9;
+/// and one known to this needs none beyond the coordinate's scale.
+const FAIR: f64 = 3e-5;
+
+/// What the noise of outcomes does to a difference.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    /// Its length.
+    pub(super) length: f64,
+    /// Noise of the difference over noise of the values.
+    pub(super) amplification: f64,
+}
+
+/// A fresh difference and what it was made of, all of the same length: the outputs, or their product with a
+/// cotangent.
+#[derive(Clone, Copy)]
+pub(super) struct Fresh<'a> {
+    pub(super) difference: &'a [f64],
+    /// The outcome at its last point, for the magnitude of the values.
+    pub(super) outcome: &'a [f64],
+    pub(super) base: &'a [f64],
+    pub(super) noise: &'a Noise,
+    pub(super) step: Step,
+}
+
+impl Fresh<'_> {
+    /// The noise of the values that made it: what was measured at the base, more where values are larger.
+    #[inline(always)]
+    fn noise(&self, row: usize) -> f64 {
+        let size = self.outcome[row].abs() + 2.0 * self.step.length * self.difference[row].abs();
+        self.noise.absolute[row].max(self.noise.relative[row] * size)
+    }
+
+    /// Whether no output changed by more than its noise.
+    pub(super) fn is_silent(&self) -> bool {
+        (0..self.difference.len())
+            .all(|row| self.difference[row].abs() <= DEVIATIONS * self.noise(row) * self.step.amplification)
+    }
+}
+
+/// Where the results of a probe are kept.
+pub(super) struct Kept<'a> {
+    /// The derivative.
+    pub(super) value: &'a mut [f64],
+    /// The bound of its error; infinite as long as there is none.
+    pub(super) bound: &'a mut [f64],
+    /// The last difference.
+    pub(super) last: &'a mut [f64],
+}
+
+/// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
+/// gives.
+pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
+    let Kept { value, bound, last: previous } = kept;
+    let grows = fresh.step.length > last.length;
+    let ratio = if grows { fresh.step.length / last.length } else { last.length / fresh.step.length };
+    let gain = ratio.powi(order) - 1.0;
+    let (to_short, to_long) = (SAFETY / gain, SAFETY * (1.0 + 1.0 / gain));
+    let n = value.len();
+    // One length for all, so that bounds are checked once.
+    let (value, bound, previous) = (&mut value[..n], &mut bound[..n], &mut previous[..n]);
+    let (difference, outcome, base) = (&fresh.difference[..n], &fresh.outcome[..n], &fresh.base[..n]);
+    let coarse = &fresh.noise.coarse[..n];
+
+    let (mut grow, mut loud, mut alive, mut fair) = (false, false, false, false);
+    let (mut chosen, mut shrink_to) = (0usize, f64::INFINITY);
+    for row in 0..n {
+        let (new, old) = (difference[row], previous[row]);
+        let rounding = new.abs() * f64::EPSILON;
+        let noise = DEVIATIONS * fresh.noise(row);
+        let new_noise = noise * fresh.step.amplification + rounding;
+        // Values that grow with the step carry their noise with them.
+        let nearer = if grows { (DEVIATIONS * fresh.noise.absolute[row]).max(noise / ratio).min(noise) } else { noise };
+        let old_noise = nearer * last.amplification + rounding;
+        let (short, long, short_noise, long_noise) =
+            if grows { (old, new, old_noise, new_noise) } else { (new, old, new_noise, old_noise) };
+        let apart = (new - old).abs();
+        let seen = apart > SEEN * (short_noise + long_noise);
+        let short_bound = short_noise + to_short * apart;
+        let long_bound = long_noise + if seen { to_long * apart } else { apart.max(short_noise) };
+        let extrapolated = short + (short - long) / gain;
+        let (candidate, candidate_bound, is_new) = if by_hand {
+            (old, long_bound, false)
+        } else if seen && short_bound < long_bound {
+            (extrapolated, short_bound, !grows)
+        } else {
+            // As far as can be seen the longer step has nothing but less noise.
+            (long, long_bound, grows)
+        };
+        let better = candidate_bound < bound[row] || by_hand;
+        value[row] = if better { candidate } else { value[row] };
+        bound[row] = if better { candidate_bound } else { bound[row] };
+        previous[row] = new;
+
+        let size = value[row].abs();
+        let enough = bound[row] <= ENOUGH * size;
+        let silent = new.abs() <= new_noise;
+        grow |= !enough && !seen && !silent;
+        loud |= !silent;
+        alive |= new != 0.0 || outcome[row] != base[row] || coarse[row];
+        fair |= bound[row] <= FAIR * size;
+        chosen += usize::from(better && is_new);
+        if seen && !enough && to_short * apart > short_noise {
+            // Truncation grows with the step's order, noise shrinks with the step.
+            shrink_to = shrink_to.min(short_noise / (2.0 * to_short * apart));
+        }
+    }
+    Verdict {
+        grow,
+        shrink_to: shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
+        silent: !loud,
+        dead: !alive,
+        poor: !fair,
+        kept: 2 * chosen > n,
+    }
+}

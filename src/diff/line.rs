@@ -1,0 +1,157 @@
+//! The lines along which differences are taken: coordinate axes, a tangent or its parts, random directions.
+
+use super::direction::Signs;
+use super::stencil::{Shape, Stencil};
+use super::{Axis, Defect, Displacement, Place};
+
+/// One line a probe.
+pub(super) enum Lines {
+    /// Probe j goes along coordinate j; its parameter is the displacement.
+    Axes,
+    /// Probe j goes along the j-th vector; its parameter is the factor.
+    Along(Vec<Vec<f64>>),
+    /// Probe j goes along the j-th random direction, to its end and to the opposite one.
+    Random(Signs),
+}
+
+/// How far one may and how far one should go along a line, in its parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Room ahead.
+    pub(super) up: f64,
+    /// Room behind.
+    pub(super) down: f64,
+    /// The step asked for, or the automatic one.
+    pub(super) step: f64,
+    /// Whether it was asked for.
+    pub(super) by_hand: bool,
+    /// The magnitude of what moves: |x|, or the scale where x is 0.
+    pub(super) magnitude: f64,
+    /// The greater of |x| and the scale.
+    pub(super) scale: f64,
+}
+
+impl Lines {
+    /// The lines of a tangent: itself, or two parts that add up to it.
+    ///
+    /// Some coordinates may sit at a bound ahead and others at one behind. By linearity the derivative is the sum
+    /// of those along the part that can go ahead and the part that cannot.
+    pub(super) fn of_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, Vec<Defect>> {
+        if tangent.iter().all(|v| *v == 0.0) {
+            return Ok(Lines::Along(Vec::new()));
+        }
+        let fixed: Vec<_> = (0..axes.len())
+            .filter(|&i| tangent[i] != 0.0 && axes[i].room() == (0.0, 0.0))
+            .map(|coordinate| Defect::NoRoom { coordinate })
+            .collect();
+        if !fixed.is_empty() {
+            return Err(fixed);
+        }
+        let reach = reach_along(axes, tangent);
+        let stencil = Stencil::within(shape, reach.step, reach.up, reach.down);
+        if stencil.step().abs() >= reach.step / 8.0 {
+            return Ok(Lines::Along(vec![tangent.to_vec()]));
+        }
+        let part = |wanted: bool| -> Vec<f64> {
+            let goes_ahead = |axis: &Axis, v: f64| {
+                let (up, down) = axis.room();
+                (if v > 0.0 { up >= down } else { down >= up }) == wanted
+            };
+            axes.iter().zip(tangent).map(|(axis, &v)| if goes_ahead(axis, v) { v } else { 0.0 }).collect()
+        };
+        Ok(Lines::Along([part(true), part(false)].into_iter().filter(|part| part.iter().any(|v| *v != 0.0)).collect()))
+    }
+
+    /// The number of probes.
+    pub(super) fn len(&self, axes: &[Axis]) -> usize {
+        match self {
+            Lines::Axes => axes.len(),
+            Lines::Along(lines) => lines.len(),
+            Lines::Random(signs) => signs.samples(),
+        }
+    }
+
+    /// How far a probe may and should go.
+    pub(super) fn reach(&self, axes: &[Axis], probe: usize) -> Reach {
+        match self {
+            Lines::Axes => {
+                let axis = &axes[probe];
+                let (up, down) = axis.room();
+                let Axis { step, by_hand, .. } = *axis;
+                Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.x.abs().max(axis.scale) }
+            }
+            Lines::Along(lines) => reach_along(axes, &lines[probe]),
+            Lines::Random(_) => Reach { up: 1.0, down: 1.0, step: 1.0, by_hand: true, magnitude: 1.0, scale: 1.0 },
+        }
+    }
+
+    /// The parameter at which a probe's point really lies, when it is wanted at `t`.
+    pub(super) fn realised(&self, axes: &[Axis], probe: usize, t: f64) -> f64 {
+        match self {
+            Lines::Axes => axes[probe].displaced(t) - axes[probe].x,
+            // Coordinates are rounded each in its own way.
+            Lines::Along(lines) => {
+                let moves =
+                    axes.iter().zip(&lines[probe]).any(|(axis, v)| *v != 0.0 && axis.displaced(v * t) != axis.x);
+                if moves { t } else { 0.0 }
+            }
+            Lines::Random(_) => t,
+        }
+    }
+
+    /// The coordinates of a probe's point at `t`.
+    pub(super) fn displace(&self, axes: &[Axis], probe: usize, t: f64, out: &mut Displacement) {
+        match self {
+            Lines::Axes => out.push((probe, axes[probe].displaced(t))),
+            Lines::Along(lines) => {
+                let moved = lines[probe].iter().enumerate().filter(|(_, v)| **v != 0.0);
+                out.extend(moved.map(|(i, v)| (i, axes[i].displaced(v * t))));
+            }
+            Lines::Random(signs) => signs.point(probe, t < 0.0, |i, value| out.push((i, value))),
+        }
+    }
+
+    /// Where that is.
+    pub(super) fn place(&self, axes: &[Axis], probe: usize, t: f64) -> Place {
+        match self {
+            Lines::Axes => Place::Axis { coordinate: probe, step: self.realised(axes, probe, t) },
+            Lines::Along(_) => Place::Tangent { step: t },
+            Lines::Random(_) => Place::Sample { sample: probe, reversed: t < 0.0 },
+        }
+    }
+
+    /// Why a probe cannot move, or not by so little.
+    pub(super) fn defect(&self, axes: &[Axis], probe: usize, step: f64) -> Defect {
+        match self {
+            Lines::Axes => {
+                let (up, down) = axes[probe].room();
+                if up + down <= 0.0 {
+                    Defect::NoRoom { coordinate: probe }
+                } else {
+                    Defect::StepLost { coordinate: probe, step }
+                }
+            }
+            _ => Defect::TangentLost,
+        }
+    }
+}
+
+/// Along a direction the step is the longest at which no coordinate moves farther than its own. So a tangent's
+/// length does not matter, nor that its coordinates have different units. Room is what all coordinates have.
+fn reach_along(axes: &[Axis], direction: &[f64]) -> Reach {
+    let none = f64::INFINITY;
+    let most = Reach { up: none, down: none, step: f64::MAX, by_hand: false, magnitude: f64::MAX, scale: f64::MAX };
+    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).fold(most, |reach, (axis, v)| {
+        let (up, down) = axis.room();
+        let (ahead, back) = if *v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
+        let scale = axis.x.abs().max(axis.scale) / v.abs();
+        Reach {
+            up: reach.up.min(ahead),
+            down: reach.down.min(back),
+            step: reach.step.min(axis.step / v.abs()),
+            by_hand: reach.by_hand || axis.by_hand,
+            magnitude: reach.magnitude.min(scale),
+            scale: reach.scale.min(scale),
+        }
+    })
+}

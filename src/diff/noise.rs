@@ -1,0 +1,275 @@
+//! How much noise a function's values carry, from a few of them on a short line.
+//!
+//! Two kinds are told apart. What rounding leaves, be it to float32 or to the digits of a printed number, shows in
+//! the values themselves: their last digits are all zero. What an iteration or a random number leaves shows in
+//! their differences (ECNoise).
+
+use super::fold::dot;
+
+/// Values on the line, the base among them.
+pub(super) const SAMPLES: usize = 7;
+
+/// Values with more significant decimal digits than this were not printed.
+const MOST_DIGITS: i32 = 12;
+
+/// Constant values with at least so many digits are taken for all that was printed; with fewer, as a 1 or a
+/// 0.5, they say nothing.
+const TELLING_DIGITS: i32 = 4;
+
+/// The rounding error of float64, as a standard deviation relative to a value.
+const ROUNDING: f64 = f64::EPSILON / 2.0 / SQRT_3;
+const SQRT_3: f64 = 1.732_050_807_568_877_2;
+const SQRT_12: f64 = 2.0 * SQRT_3;
+
+/// Noise of every output: standard deviations.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Noise {
+    /// At the base.
+    pub(super) absolute: Vec<f64>,
+    /// Divided by the magnitude of the values it was seen in: values far from the base may have more.
+    pub(super) relative: Vec<f64>,
+    /// Whether it is far above the rounding of float64, so that a difference of 0 says little.
+    pub(super) coarse: Vec<bool>,
+}
+
+/// What is known of one output before differences have been looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resolution {
+    /// The distance of neighbouring values that can be told apart.
+    quantum: f64,
+    /// Whether the values hold enough digits to be sure.
+    certain: bool,
+}
+
+impl Noise {
+    /// From the outcomes at the points of the line, by point; those of the base first. `far` holds outcomes farther
+    /// away, for outputs that are constant on the line; it may be empty.
+    pub(super) fn measure(line: &[&[f64]], far: &[&[f64]]) -> Noise {
+        let m = line.first().map_or(0, |base| base.len());
+        let mut noise = Noise::default();
+        for row in 0..m {
+            let values = column(line, row);
+            let seen = &values[..line.len()];
+            let greatest = largest(seen);
+            let mut resolution = resolution(seen);
+            if is_constant(seen) && !resolution.certain {
+                let farther = column(far, row);
+                let farther = &farther[..far.len()];
+                resolution = self::resolution(farther);
+                if !resolution.certain {
+                    resolution.quantum = 0.0;
+                }
+            }
+            let statistical = ecnoise(seen);
+            let deviation = statistical.max(resolution.quantum / SQRT_12).max(greatest * ROUNDING);
+            noise.push(deviation, greatest);
+        }
+        noise
+    }
+
+    /// The noise of w·f, given that of f: what the products themselves show, and no less than rounding each output
+    /// would leave.
+    pub(super) fn of_product(self, line: &[&[f64]], cotangent: &[f64]) -> Noise {
+        let mut products = [0.0; SAMPLES];
+        for (product, values) in products.iter_mut().zip(line) {
+            *product = dot(cotangent, values);
+        }
+        let size: f64 = line.first().map_or(0.0, |base| base.iter().zip(cotangent).map(|(y, w)| (y * w).abs()).sum());
+        let parts: f64 = self.absolute.iter().zip(cotangent).map(|(noise, w)| (noise * w).powi(2)).sum();
+        let mut noise = Noise::default();
+        noise.push(ecnoise(&products[..line.len()]).max(parts.sqrt()), size);
+        noise
+    }
+
+    fn push(&mut self, deviation: f64, magnitude: f64) {
+        let relative = if magnitude > 0.0 { deviation / magnitude } else { ROUNDING };
+        self.absolute.push(deviation);
+        self.relative.push(relative);
+        self.coarse.push(relative > 1e4 * f64::EPSILON);
+    }
+
+    /// The least relative noise of any output that is not zero: the finest step that is worth a thought.
+    pub(super) fn finest(&self) -> f64 {
+        let least = self
+            .relative
+            .iter()
+            .zip(&self.absolute)
+            .filter(|(_, absolute)| **absolute > 0.0)
+            .map(|(relative, _)| *relative)
+            .fold(f64::INFINITY, f64::min);
+        if least.is_finite() { least.max(ROUNDING) } else { ROUNDING }
+    }
+}
+
+/// Whether an output is the same at all points of a line and its digits do not tell its resolution: whether it must
+/// be seen farther away.
+pub(super) fn needs_a_farther_look(line: &[&[f64]]) -> bool {
+    let m = line.first().map_or(0, |base| base.len());
+    (0..m).any(|row| {
+        let values = column(line, row);
+        let seen = &values[..line.len()];
+        is_constant(seen) && largest(seen) > 0.0 && !resolution(seen).certain
+    })
+}
+
+fn column(outcomes: &[&[f64]], row: usize) -> [f64; SAMPLES] {
+    let mut values = [0.0; SAMPLES];
+    for (value, outcome) in values.iter_mut().zip(outcomes) {
+        *value = outcome[row];
+    }
+    values
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, value| value.abs().max(most))
+}
+
+fn is_constant(values: &[f64]) -> bool {
+    values.iter().all(|value| *value == values[0])
+}
+
+/// How finely values are resolved: the coarser of their last decimal digit and their last bit, given that all
+/// have as many significant ones as the one with the most.
+fn resolution(values: &[f64]) -> Resolution {
+    let greatest = largest(values);
+    if greatest == 0.0 || !greatest.is_normal() {
+        return Resolution::default();
+    }
+    let nonzero = || values.iter().filter(|value| value.is_normal());
+    let bits = nonzero().map(|value| significant_bits(*value)).max().unwrap_or(53);
+    let digits = nonzero().try_fold(0, |most, value| Some(significant_digits(*value)?.max(most)));
+    // Just below a power of ten, or of two, values may soon be resolved more coarsely.
+    let soon = 1.05 * greatest;
+    let binary = 2f64.powi(exponent(soon) + 1 - bits);
+    let decimal = digits.map_or(0.0, |digits| 10f64.powi(soon.log10().floor() as i32 + 1 - digits));
+    let certain = digits.is_none_or(|digits| digits >= TELLING_DIGITS) && bits >= 8;
+    Resolution { quantum: binary.max(decimal), certain }
+}
+
+/// The exponent of a normal number: 0 for 1 ≤ |v| < 2.
+fn exponent(value: f64) -> i32 {
+    ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023
+}
+
+/// The number of bits of a normal number's significand up to its last 1.
+fn significant_bits(value: f64) -> i32 {
+    let fraction = value.to_bits() & ((1 << 52) - 1);
+    53 - (fraction | 1 << 52).trailing_zeros() as i32
+}
+
+/// The number of significant decimal digits a normal number was printed with; `None` if it has more than a printed
+/// one has.
+fn significant_digits(value: f64) -> Option<i32> {
+    // Scaled so that its digits are those of a whole number.
+    let magnitude = value.abs().log10().floor() as i32;
+    let shift = MOST_DIGITS - 1 - magnitude;
+    let scaled = value.abs() * 10f64.powi(shift.clamp(-300, 300));
+    let whole = scaled.round();
+    // Rounding to float64 and scaling move the twelfth digit by less than a thousandth.
+    if (scaled - whole).abs() > 1e-3 || !(1.0..1e13).contains(&whole) {
+        return None;
+    }
+    let (mut digits, mut rest) = (MOST_DIGITS, whole as u64);
+    while digits > 1 && rest % 10 == 0 {
+        rest /= 10;
+        digits -= 1;
+    }
+    Some(digits)
+}
+
+/// The standard deviation of the noise in equally spaced values: ECNoise of Moré and Wild, *Estimating computational
+/// noise*, SIAM J. Sci. Comput. 33(3), 2011.
+///
+/// The k-th differences of a smooth function vanish quickly with k, those of noise grow, by a known factor. The first
+/// level k at which three in a row agree, and that changes its sign, is noise. Where there is none the highest
+/// differences bound it.
+fn ecnoise(values: &[f64]) -> f64 {
+    let mut differences = [0.0; SAMPLES];
+    let count = values.len();
+    differences[..count].copy_from_slice(values);
+    let mut deviations = [0.0; SAMPLES];
+    let mut changes = [false; SAMPLES];
+    let mut factor = 1.0;
+    for level in 1..count {
+        let left = count - level;
+        for i in 0..left {
+            differences[i] = differences[i + 1] - differences[i];
+        }
+        let level_f = level as f64;
+        factor *= level_f / (2.0 * (2.0 * level_f - 1.0));
+        let squares: f64 = differences[..left].iter().map(|d| d * d).sum();
+        deviations[level] = (factor * squares / left as f64).sqrt();
+        changes[level] = differences[..left].iter().any(|d| *d < 0.0) && differences[..left].iter().any(|d| *d > 0.0);
+    }
+    for level in 1..count.saturating_sub(2) {
+        let three = &deviations[level..level + 3];
+        let (least, most) = three.iter().fold((f64::INFINITY, 0.0f64), |(a, b), d| (d.min(a), d.max(b)));
+        if changes[level] && most <= 4.0 * least {
+            return deviations[level];
+        }
+    }
+    match count {
+        // So few differences show the function's, not the noise.
+        0..5 => 0.0,
+        _ => ((2.0 * deviations[count - 2].powi(2) + deviations[count - 1].powi(2)) / 3.0).sqrt(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(f: impl Fn(f64) -> f64) -> Vec<Vec<f64>> {
+        (0..SAMPLES).map(|k| vec![f(1.3 + 5.1e-5 * k as f64)]).collect()
+    }
+
+    fn measured(f: impl Fn(f64) -> f64) -> f64 {
+        let outcomes = line(f);
+        let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
+        Noise::measure(&outcomes, &[]).absolute[0]
+    }
+
+    #[test]
+    fn rounding_is_seen_in_the_values() {
+        let exact = measured(f64::exp);
+        assert!((1e-17..1e-14).contains(&exact), "{exact}");
+        let single = measured(|x| f64::from(x.exp() as f32));
+        assert!((3e-8..3e-7).contains(&single), "{single}");
+        // 3.66930: the last digit is 1e-5.
+        let printed = measured(|x| format!("{:.5e}", x.exp()).parse().unwrap_or(f64::NAN));
+        assert!((2e-6..1e-5).contains(&printed), "{printed}");
+        let fixed = measured(|x| format!("{:.3}", 1e3 * x.exp()).parse().unwrap_or(f64::NAN));
+        assert!((2e-4..1e-3).contains(&fixed), "{fixed}");
+    }
+
+    #[test]
+    fn noise_is_seen_in_the_differences() {
+        for level in [1e-10, 1e-6, 1e-3] {
+            let noise = measured(|x| x.exp() * (1.0 + level * (1.7e13 * x).sin()));
+            let expected = 1.3f64.exp() * level / 2f64.sqrt();
+            assert!((0.3..3.0).contains(&(noise / expected)), "{level}: {noise}");
+        }
+    }
+
+    #[test]
+    fn digits_and_bits_are_counted() {
+        for (value, digits) in
+            [(2.71829, Some(6)), (-6.0, Some(1)), (1.5e-7, Some(2)), (123456789012.0, Some(12)), (1.0 / 3.0, None)]
+        {
+            assert_eq!(significant_digits(value), digits, "{value}");
+        }
+        assert_eq!((significant_bits(1.0), significant_bits(1.5), significant_bits(f64::from(0.1f32))), (1, 2, 24));
+    }
+
+    #[test]
+    fn a_constant_says_nothing_of_its_digits_unless_it_has_some() {
+        assert!(measured(|_| 1.0) < 1e-15);
+        assert!((1e-7..1e-6).contains(&measured(|_| 0.123_456)));
+        let far = [[2.5f64], [2.123_45]];
+        let far: Vec<&[f64]> = far.iter().map(|outcome| &outcome[..]).collect();
+        let outcomes = line(|_| 2.0);
+        let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
+        assert!(needs_a_farther_look(&outcomes));
+        assert!((2e-6..1e-5).contains(&Noise::measure(&outcomes, &far).absolute[0]));
+    }
+}

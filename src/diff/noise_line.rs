@@ -1,0 +1,76 @@
+//! The line on which noise is measured: every coordinate moves a little, by a random part of its magnitude.
+
+use std::ops::Range;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::line::Lines;
+use super::noise::SAMPLES;
+use super::plan::Plan;
+use super::{Axis, Displacement};
+
+/// Points farther away, in units of the first: for outputs that are constant near the base.
+const FARTHER: [f64; 2] = [64.0, 1024.0];
+
+/// Every coordinate that moves, and by how much from one point to the next.
+#[derive(Default)]
+pub(super) struct NoiseLine {
+    moves: Vec<(usize, f64)>,
+    farther: bool,
+    attempts: u8,
+}
+
+impl NoiseLine {
+    pub(super) fn near(plan: &Plan) -> NoiseLine {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let axes = &plan.axes;
+        let moves = axes.iter().enumerate().filter(|(i, _)| match &plan.lines {
+            Lines::Along(lines) => lines.iter().any(|line| line[*i] != 0.0),
+            _ => true,
+        });
+        let moves = moves.map(|(i, axis)| (i, spacing(axis, random.random_range(0.5..1.0), random.random())));
+        NoiseLine { moves: moves.filter(|(_, spacing)| *spacing != 0.0).collect(), farther: false, attempts: 0 }
+    }
+
+    /// The other way; the second time also much shorter. False when there is no other way left.
+    pub(super) fn try_elsewhere(&mut self) -> bool {
+        self.attempts += 1;
+        let factor = if self.attempts == 1 { -1.0 } else { -1.0 / 1024.0 };
+        for (_, spacing) in &mut self.moves {
+            *spacing *= factor;
+        }
+        self.attempts <= 2
+    }
+
+    pub(super) fn look_farther(&mut self) {
+        self.farther = true;
+    }
+
+    /// The numbers of the points that are asked for.
+    pub(super) fn points(&self) -> Range<usize> {
+        if self.farther { SAMPLES - 1..SAMPLES - 1 + FARTHER.len() } else { 0..SAMPLES - 1 }
+    }
+
+    pub(super) fn displace(&self, axes: &[Axis], point: usize, out: &mut Displacement) {
+        let times = if point < SAMPLES - 1 { (point + 1) as f64 } else { FARTHER[point + 1 - SAMPLES] };
+        out.clear();
+        out.extend(self.moves.iter().map(|&(i, spacing)| (i, axes[i].displaced(spacing * times))));
+    }
+}
+
+/// 2⁻¹⁴ of the magnitude, more where the type is too coarse for that: small enough that smooth functions have no
+/// fourth differences, large enough that printed numbers change. A whole number of units in the last place, so
+/// that points are equally spaced; towards where there is room.
+fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
+    let (above, below) = axis.room();
+    let relative = 2f64.powi((3 - axis.bits as i32).max(-14));
+    let wanted = part * relative * axis.magnitude();
+    let reach = wanted * SAMPLES as f64;
+    let up = if up { above >= reach || above >= below } else { below < reach && above > below };
+    let most = if up { above } else { below } / SAMPLES as f64;
+    let unit = (axis.x.abs() + reach) * 2f64.powi(1 - axis.bits as i32);
+    let unit = 2f64.powi(unit.log2().ceil() as i32);
+    let spacing = (wanted.min(most) / unit).trunc() * unit;
+    if up { spacing } else { -spacing }
+}

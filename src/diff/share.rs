@@ -1,0 +1,304 @@
+//! Some of a round's points, with the memory for their results.
+
+use std::ops::Range;
+
+use super::climb::{Method, Probe};
+use super::compare::{Fresh, Kept, Step, compare};
+use super::round::Entry;
+use super::stencil::Rule;
+use super::sweep::Shared;
+use super::tableau::{MOST_LEVELS, extrapolate};
+use super::{Displacement, Place, fold};
+
+/// Some of a round's points, with the memory for their results.
+pub struct Share<'a> {
+    shared: &'a Shared,
+    points: Range<usize>,
+    work: Work<'a>,
+}
+
+pub(super) enum Work<'a> {
+    Sampling(Sampling<'a>),
+    Probing(Probing<'a>),
+}
+
+/// Points on the noise line: outcomes are kept as they are.
+pub(super) struct Sampling<'a> {
+    pub(super) outcomes: &'a mut [f64],
+    pub(super) arrived: &'a mut [bool],
+}
+
+/// Points of stencils: a stretch of the probes, and their numbers.
+pub(super) struct Probing<'a> {
+    /// The first of the probes.
+    pub(super) origin: usize,
+    pub(super) probes: &'a mut [Probe],
+    pub(super) values: Results<'a>,
+    pub(super) bounds: &'a mut [f64],
+    pub(super) last: &'a mut [f64],
+}
+
+/// Memory for results. Where there is one share it grows column by column, so that a large matrix is not
+/// first filled with zeros and then, when they have left the cache, with values.
+pub(super) enum Results<'a> {
+    Growing(&'a mut Vec<f64>),
+    Fixed(&'a mut [f64]),
+}
+
+impl Results<'_> {
+    #[inline]
+    fn column(&mut self, at: usize, height: usize) -> &mut [f64] {
+        let end = (at + 1) * height;
+        match self {
+            Results::Fixed(results) => &mut results[at * height..end],
+            Results::Growing(results) => {
+                if results.len() < end {
+                    results.resize(end, 0.0);
+                }
+                &mut results[at * height..end]
+            }
+        }
+    }
+}
+
+/// An outcome holds NaN or an infinity, or its difference overflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonFinite {
+    /// The output coordinate.
+    pub row: usize,
+}
+
+impl<'a> Share<'a> {
+    pub(super) fn new(shared: &'a Shared, points: Range<usize>, work: Work<'a>) -> Share<'a> {
+        Share { shared, points, work }
+    }
+
+    /// The number of points to evaluate.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there is nothing to evaluate.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// The number of the k-th point among all of the round.
+    pub fn point(&self, k: usize) -> usize {
+        self.points.start + k
+    }
+
+    /// The k-th point.
+    pub fn displace(&self, k: usize, out: &mut Displacement) {
+        let Shared { plan, round, line, .. } = self.shared;
+        match self.work {
+            Work::Sampling(_) => line.displace(&plan.axes, self.point(k), out),
+            Work::Probing(_) => round.displace(&plan.axes, &plan.lines, self.point(k), out),
+        }
+    }
+
+    /// Where the k-th point lies.
+    pub fn place(&self, k: usize) -> Place {
+        let Shared { plan, round, .. } = self.shared;
+        match self.work {
+            Work::Sampling(_) => Place::Noise,
+            Work::Probing(_) => round.place(&plan.axes, &plan.lines, self.point(k)),
+        }
+    }
+
+    /// The probe the k-th point belongs to, if it belongs to one.
+    pub fn probe(&self, k: usize) -> Option<usize> {
+        match self.work {
+            Work::Sampling(_) => None,
+            Work::Probing(_) => {
+                let (entry, _) = self.shared.round.locate(self.point(k));
+                Some(self.shared.round.entries[entry].probe)
+            }
+        }
+    }
+
+    /// The k-th point has no outcome, or none that is any good: it is to be done without.
+    pub fn fail(&mut self, k: usize) {
+        let point = self.point(k);
+        if let Work::Probing(probing) = &mut self.work {
+            let (entry, which) = self.shared.round.locate(point);
+            let entry = &self.shared.round.entries[entry];
+            probing.probes[entry.probe - probing.origin].fail(entry.parameter(which) > 0.0);
+        }
+    }
+
+    /// Takes the outcome of the k-th point. Points are told in order; `scratch` is the caller's, the same
+    /// for all points of the share, its contents of no concern to it.
+    pub fn tell(&mut self, k: usize, outcome: &[f64], scratch: &mut Vec<f64>) -> Result<(), NonFinite> {
+        assert_eq!(outcome.len(), self.shared.m);
+        let point = self.point(k);
+        match &mut self.work {
+            Work::Sampling(sampling) => {
+                if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
+                    return Err(NonFinite { row });
+                }
+                let m = outcome.len();
+                sampling.outcomes[k * m..(k + 1) * m].copy_from_slice(outcome);
+                sampling.arrived[k] = true;
+                Ok(())
+            }
+            Work::Probing(probing) => probing.tell(self.shared, point, outcome, scratch),
+        }
+    }
+}
+
+impl Probing<'_> {
+    fn tell(
+        &mut self,
+        shared: &Shared,
+        point: usize,
+        outcome: &[f64],
+        scratch: &mut Vec<f64>,
+    ) -> Result<(), NonFinite> {
+        let (index, which) = shared.round.locate(point);
+        let entry = &shared.round.entries[index];
+        let at = entry.probe - self.origin;
+        let m = shared.m;
+        let probe = &mut self.probes[at];
+        if let Rule::Tableau { points, two_sided } = entry.rule {
+            let levels = if two_sided { usize::from(points) / 2 } else { usize::from(points) };
+            let level = if two_sided { which / 2 } else { which };
+            scratch.resize(levels * m, 0.0);
+            let column = &mut scratch[level * m..(level + 1) * m];
+            let t = |which| shared.plan.lines.realised(&shared.plan.axes, entry.probe, entry.parameter(which));
+            let finite = match (two_sided, which % 2) {
+                (true, 0) => fold::keep(column, outcome),
+                (true, _) => fold::subtract(column, outcome, 1.0 / (t(which - 1) - t(which))),
+                (false, _) => fold::difference(column, outcome, &shared.scout, 1.0 / t(which)),
+            };
+            check(finite, outcome, column)?;
+            if which + 1 == usize::from(points) && !probe.has_failed() {
+                let mut amplifications = [0.0; MOST_LEVELS];
+                for (level, amplification) in amplifications[..levels].iter_mut().enumerate() {
+                    let step = if two_sided { t(2 * level) } else { t(level) };
+                    *amplification = if two_sided { 1.0 } else { 2.0 } / step.abs();
+                }
+                let height = shared.height();
+                if let Some(cotangent) = &shared.cotangent {
+                    for level in 0..levels {
+                        scratch[level] = product(cotangent, &scratch[level * m..(level + 1) * m])?;
+                    }
+                }
+                let value = self.values.column(at, height);
+                let bound = &mut self.bounds[at * height..(at + 1) * height];
+                extrapolate(
+                    &scratch[..levels * height],
+                    &amplifications[..levels],
+                    two_sided,
+                    &shared.noise,
+                    value,
+                    bound,
+                );
+                probe.began(0.0, false);
+            }
+            return Ok(());
+        }
+
+        let single = self.bounds.is_empty();
+        if single && shared.cotangent.is_none() {
+            // The usual case: the difference is made where it stays.
+            let column = self.values.column(at, m);
+            check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
+            if which + 1 == entry.rule.points() && !probe.has_failed() {
+                probe.began(0.0, false);
+            }
+            return Ok(());
+        }
+        scratch.resize(m, 0.0);
+        let column = &mut scratch[..];
+        check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
+        if which + 1 < entry.rule.points() || probe.has_failed() {
+            return Ok(());
+        }
+        if let (true, Some(cotangent)) = (single, &shared.cotangent) {
+            self.values.column(at, 1)[0] = product(cotangent, column)?;
+            probe.began(0.0, false);
+            return Ok(());
+        }
+        let height = shared.height();
+        let rows = at * height..(at + 1) * height;
+        let kept = Kept {
+            value: self.values.column(at, height),
+            bound: &mut self.bounds[rows.clone()],
+            last: &mut self.last[rows],
+        };
+        let step = Step { length: probe.step, amplification: entry.rule.amplification() };
+        match &shared.cotangent {
+            None => settle(probe, shared, entry.rule.order(), step, kept, column, outcome, &shared.scout),
+            Some(cotangent) => {
+                let difference = [product(cotangent, column)?];
+                let outcome = [fold::dot(cotangent, outcome)];
+                settle(probe, shared, entry.rule.order(), step, kept, &difference, &outcome, &shared.product);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Folds an outcome into its difference; whether all of that is finite.
+#[inline]
+fn difference(shared: &Shared, entry: &Entry, which: usize, point: usize, outcome: &[f64], column: &mut [f64]) -> bool {
+    match (entry.rule, which) {
+        (Rule::Pair { per_step }, _) => fold::difference(column, outcome, &shared.scout, per_step),
+        (Rule::Central { .. }, 0) => fold::keep(column, outcome),
+        (Rule::Central { per_step }, _) => {
+            if point == 1 && shared.scouted {
+                column.copy_from_slice(&shared.scout);
+            }
+            fold::subtract(column, outcome, per_step)
+        }
+        (Rule::OneSided { near, .. }, 0) => fold::difference(column, outcome, &shared.scout, near),
+        (Rule::OneSided { far, .. }, _) => fold::add_difference(column, outcome, &shared.scout, far),
+        (Rule::Tableau { .. }, _) => unreachable!("a table has columns of its own"),
+    }
+}
+
+/// A difference is there: it is the first, or compared with the last.
+#[allow(clippy::too_many_arguments)] // One call, for outputs and for their product.
+fn settle(
+    probe: &mut Probe,
+    shared: &Shared,
+    order: i32,
+    step: Step,
+    kept: Kept<'_>,
+    difference: &[f64],
+    outcome: &[f64],
+    base: &[f64],
+) {
+    let fresh = Fresh { difference, outcome, base, noise: &shared.noise, step };
+    if probe.last == 0.0 {
+        kept.last.copy_from_slice(difference);
+        if probe.kept == 0.0 {
+            kept.value.copy_from_slice(difference);
+        }
+        probe.began(step.amplification, fresh.is_silent());
+    } else {
+        let last = Step { length: probe.last, amplification: probe.last_amplification };
+        let by_hand = matches!(probe.method, Method::Fixed { .. });
+        let verdict = compare(fresh, last, order, by_hand, kept);
+        probe.compared(step.amplification, verdict);
+    }
+}
+
+fn check(finite: bool, outcome: &[f64], column: &[f64]) -> Result<(), NonFinite> {
+    if finite {
+        return Ok(());
+    }
+    let row = outcome.iter().position(|v| !v.is_finite());
+    let row = row.or_else(|| column.iter().position(|v| !v.is_finite()));
+    Err(NonFinite { row: row.unwrap_or(0) })
+}
+
+fn product(cotangent: &[f64], column: &[f64]) -> Result<f64, NonFinite> {
+    let product = fold::dot(cotangent, column);
+    if product.is_finite() {
+        return Ok(product);
+    }
+    let size = |row: &usize| (column[*row] * cotangent[*row]).abs();
+    Err(NonFinite { row: (0..column.len()).max_by(|a, b| size(a).total_cmp(&size(b))).unwrap_or(0) })
+}
