@@ -54,15 +54,17 @@ impl Folder {
     /// Puts the bytes of every array that a request names by file in its place. What is wrong comes back.
     pub(super) fn inline(&self, body: &mut Value) -> Vec<Violation> {
         let mut faults = Vec::new();
-        self.inline_below(body, &Path::root(), &mut faults);
+        self.inline_below(body, &mut Path::root(), &mut faults);
         faults
     }
 
-    fn inline_below(&self, value: &mut Value, path: &Path, faults: &mut Vec<Violation>) {
+    fn inline_below(&self, value: &mut Value, path: &mut Path, faults: &mut Vec<Violation>) {
         match value {
             Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.inline_below(item, &path.clone().join(Segment::Index(index)), faults);
+                    path.push(Segment::Index(index));
+                    self.inline_below(item, path, faults);
+                    path.pop();
                 }
             }
             Value::Object(object) if is_binref(object) => {
@@ -73,7 +75,9 @@ impl Folder {
             }
             Value::Object(object) => {
                 for (key, item) in object {
-                    self.inline_below(item, &path.clone().join(Segment::Key(key.clone())), faults);
+                    path.push(Segment::Key(key.clone()));
+                    self.inline_below(item, path, faults);
+                    path.pop();
                 }
             }
             _ => {}
