@@ -10,6 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use serde_json::{Map, Value, json};
 
+use super::fresh_id;
 use super::reply::{self, Reply};
 use crate::codec;
 use crate::endpoint::{Answer, Block, Piece};
@@ -32,7 +33,7 @@ impl Run {
     /// The one that the query `run_id=...` names, or one of its own.
     pub(super) fn named(query: Option<&str>) -> Result<Run, Box<Reply>> {
         let given = query.into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("run_id="));
-        let Some(given) = given else { return Ok(Run(uuid::Uuid::new_v4().to_string())) };
+        let Some(given) = given else { return Ok(Run(fresh_id())) };
         let fits = (1..=128).contains(&given.len())
             && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if fits {
@@ -177,7 +178,7 @@ impl Files<'_> {
         let bytes = compressed.as_deref().unwrap_or(bytes);
         if self.open.as_ref().is_none_or(|(_, _, length)| *length > LARGEST_FILE) {
             self.folder.create_dir_all(&self.run)?;
-            let name = format!("{}/{}.bin", self.run, uuid::Uuid::new_v4());
+            let name = format!("{}/{}.bin", self.run, fresh_id());
             self.open = Some((self.folder.create(&name)?, name, 0));
         }
         let Some((file, name, length)) = &mut self.open else { unreachable!("just opened") };

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::reply::Reply;
-use super::{Served, Shared};
+use super::{Served, Shared, fresh_id};
 use crate::exec::Progress;
 
 /// The header that carries a request's id, both ways.
@@ -53,7 +53,7 @@ impl Asked {
             let fits = (1..=64).contains(&id.len());
             fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
-        let id = given.filter(plain).map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
+        let id = given.filter(plain).map_or_else(fresh_id, str::to_owned);
         Asked { shared: shared.clone(), served: served.clone(), id }
     }
 

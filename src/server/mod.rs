@@ -122,6 +122,11 @@ impl Stop {
     }
 }
 
+/// What nothing else is called: 128 random bits.
+fn fresh_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 /// Serves the models until it is asked to stop; then what is under way is finished, within the patience.
 /// `ready` is told where, once anyone may ask.
 pub fn serve(
