@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -33,13 +34,13 @@ pub(super) fn name_fault(name: &str) -> Option<&'static str> {
 pub(super) fn all(shared: &Arc<Shared>) -> Router {
     let mut routes = Router::new();
     for served in &shared.models {
-        routes = routes.nest(&format!("/{}", served.name), of_model(shared, served).route("/", docs(shared, served)));
+        routes = routes.nest(&format!("/{}", served.name), of_model(shared, served).route("/", page(&served.docs)));
     }
     match &shared.models[..] {
         [only] => routes = routes.merge(of_model(shared, only)),
         _ => routes = routes.route("/health", health()),
     }
-    let index = page::index(shared);
+    let index = Bytes::from(page::index(shared));
     routes = routes
         .route("/", get(move || async move { reply::typed(StatusCode::OK, HTML, index) }))
         .route("/metrics", metrics(shared))
@@ -69,14 +70,11 @@ fn finished(routes: Router, shared: &Arc<Shared>) -> Router {
 }
 
 fn of_model(shared: &Arc<Shared>, served: &Arc<Served>) -> Router {
-    let document = served.clone();
+    let openapi = served.openapi.clone();
     let mut routes = Router::new()
         .route("/health", health())
-        .route(
-            "/openapi.json",
-            read(get(move || async move { reply::typed(StatusCode::OK, JSON, document.openapi.clone()) })),
-        )
-        .route("/docs", docs(shared, served));
+        .route("/openapi.json", read(get(move || async move { reply::typed(StatusCode::OK, JSON, openapi) })))
+        .route("/docs", page(&served.docs));
     for endpoint in Endpoint::ALL {
         let (shared, served) = (shared.clone(), served.clone());
         let handler = move |request: Request| {
@@ -94,8 +92,8 @@ fn of_model(shared: &Arc<Shared>, served: &Arc<Served>) -> Router {
 }
 
 fn umbridge_routes(shared: &Arc<Shared>) -> Router {
-    let info = umbridge::info(shared);
-    let mut routes = Router::new().route("/Info", get(move || async move { reply::json(StatusCode::OK, &info) }));
+    let info = Bytes::from(umbridge::info(shared).to_string());
+    let mut routes = Router::new().route("/Info", get(move || async move { reply::typed(StatusCode::OK, JSON, info) }));
     for call in umbridge::Call::ALL {
         let shared = shared.clone();
         routes = routes.route(
@@ -115,8 +113,8 @@ fn health() -> MethodRouter {
     read(get(|| async { reply::json(StatusCode::OK, &json!({"status": "ok"})) }))
 }
 
-fn docs(shared: &Arc<Shared>, served: &Arc<Served>) -> MethodRouter {
-    let page = page::docs(shared, served);
+fn page(page: &Bytes) -> MethodRouter {
+    let page = page.clone();
     read(get(move || async move { reply::typed(StatusCode::OK, HTML, page) }))
 }
 
