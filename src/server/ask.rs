@@ -1,5 +1,6 @@
 //! The questions of the Tesseract protocol over HTTP: from a request to a reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,11 +19,12 @@ use crate::exec::Progress;
 use crate::schema::Violations;
 
 /// Answers a question about a model.
-pub(super) async fn ask(asked: Asked, endpoint: Endpoint, request: Request) -> Reply {
-    asked.answered(endpoint.name(), answer(&asked, endpoint, request)).await
+pub(super) async fn ask(shared: Arc<Shared>, served: Arc<Served>, endpoint: Endpoint, request: Request) -> Reply {
+    let asked = Asked::of(&shared, &served, request.headers());
+    asked.answered(endpoint.name(), answer(&asked, served, endpoint, request)).await
 }
 
-async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
+async fn answer(asked: &Arc<Asked>, served: Arc<Served>, endpoint: Endpoint, request: Request) -> Reply {
     let formats = Formats::of(&asked.shared.options);
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     // Shapes have but one form.
@@ -36,19 +38,18 @@ async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
         Err(reply) => return *reply,
     };
     let typed = is_json(request.headers());
-    let id = asked.id.clone();
-    let replied = asked.compute(request.into_body(), move |shared, served, body, progress| {
+    let replied = asked.compute(request.into_body(), move |asked, body, progress| {
         let body = match read(body, typed) {
             Ok(body) => body,
             Err(reply) => return *reply,
         };
-        match question(shared, served, endpoint, body, progress) {
-            Ok((answer, report)) => written(shared, &answer, report.as_ref(), endpoint, agreed, &run),
+        match question(&asked.shared, &served, endpoint, body, progress) {
+            Ok((answer, report)) => written(&asked.shared, &answer, report.as_ref(), endpoint, agreed, &run),
             Err(error) => {
                 if matches!(error, Error::Model { .. }) {
                     tracing::warn!("{error}");
                 }
-                reply::error(&error, &id)
+                reply::error(&error, &asked.id)
             }
         }
     });
@@ -56,10 +57,11 @@ async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
 }
 
 /// Runs a stored case.
-pub(super) async fn test(asked: Asked, request: Request) -> Reply {
+pub(super) async fn test(shared: Arc<Shared>, served: Arc<Served>, request: Request) -> Reply {
+    let asked = Asked::of(&shared, &served, request.headers());
     let answer = async {
         let typed = is_json(request.headers());
-        let replied = asked.compute(request.into_body(), move |_, served, body, progress| {
+        let replied = asked.compute(request.into_body(), move |_, body, progress| {
             let body = match read(body, typed) {
                 Ok(body) => body,
                 Err(reply) => return *reply,

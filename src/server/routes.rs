@@ -10,7 +10,6 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use serde_json::json;
 
-use super::compute::Asked;
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, ask, guard, page, umbridge};
 use crate::endpoint::Endpoint;
@@ -77,15 +76,12 @@ fn of_model(shared: &Arc<Shared>, served: &Arc<Served>) -> Router {
         .route("/docs", page(&served.docs));
     for endpoint in Endpoint::ALL {
         let (shared, served) = (shared.clone(), served.clone());
-        let handler = move |request: Request| {
-            let asked = Asked::new(&shared, &served, request.headers());
-            ask::ask(asked, endpoint, request)
-        };
+        let handler = move |request: Request| ask::ask(shared, served, endpoint, request);
         routes = routes.route(&format!("/{}", endpoint.name()), post(handler));
     }
     if shared.options.debug {
         let (shared, served) = (shared.clone(), served.clone());
-        let handler = move |request: Request| ask::test(Asked::new(&shared, &served, request.headers()), request);
+        let handler = move |request: Request| ask::test(shared, served, request);
         routes = routes.route("/test", post(handler));
     }
     routes
@@ -96,10 +92,8 @@ fn umbridge_routes(shared: &Arc<Shared>) -> Router {
     let mut routes = Router::new().route("/Info", get(move || async move { reply::typed(StatusCode::OK, JSON, info) }));
     for call in umbridge::Call::ALL {
         let shared = shared.clone();
-        routes = routes.route(
-            &format!("/{}", call.name()),
-            post(move |request: Request| umbridge::answer(shared.clone(), call, request)),
-        );
+        routes = routes
+            .route(&format!("/{}", call.name()), post(move |request: Request| umbridge::answer(shared, call, request)));
     }
     routes
 }
