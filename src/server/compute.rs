@@ -117,13 +117,16 @@ impl Asked {
     }
 }
 
-/// A request's body, and its share of the memory that all bodies together may take, until it is dropped.
+/// A request's body, and its share of the memory that all large bodies together may take, until it is dropped.
 struct Received {
     bytes: Vec<u8>,
-    _share: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
-/// The memory of all bodies together, in KiB: a few of the largest.
+/// As much of a body as waits for nobody. There are no more of them than connections.
+const SMALL: usize = 256 << 10;
+
+/// The memory of all large bodies together, in KiB: a few of the largest.
 pub(super) fn memory(limit: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(kib(limit) as usize * 4))
 }
@@ -132,19 +135,23 @@ fn kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 8)
 }
 
-/// The whole body, once there is memory for it. Of one that is too large the rest is taken in too, up to a point:
-/// a client in the middle of sending would never see what it is told.
+/// The whole body; what is not small of it once there is memory for it. Of one that is too large the rest is
+/// taken in too, up to a point: a client in the middle of sending would never see what it is told.
 async fn receive(shared: &Shared, mut body: Body) -> Result<Received, Obstacle> {
     let limit = shared.options.body_limit;
     let reading = async {
         let told = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
-        let needed = kib(told.map_or(limit, |length| length.min(limit)));
-        let share = shared.memory.clone().acquire_many_owned(needed).await.map_err(|_closed| Obstacle::Busy)?;
-        let mut bytes = Vec::new();
+        let (mut bytes, mut share) = (Vec::new(), None);
         let mut length = 0usize;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Obstacle::Unread)?.into_data() else { continue };
             length = length.saturating_add(data.len());
+            // Not sooner: a client that announces much and sends little would keep others waiting.
+            if length > SMALL && share.is_none() {
+                let needed = kib(told.map_or(limit, |length| length.min(limit)));
+                let memory = shared.memory.clone().acquire_many_owned(needed).await;
+                share = Some(memory.map_err(|_closed| Obstacle::Busy)?);
+            }
             if length <= limit {
                 bytes.extend_from_slice(&data);
             } else if length / TAKEN_IN > limit {
