@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Block, Context, Endpoint, Error, Lists, Place, Settings, answer};
+use super::{Answer, Block, Body, Context, Endpoint, Error, Lists, Place, Settings, answer};
 use crate::codec::{self, Encoding};
 use crate::model::ModelErrorKind;
 use crate::schema::{Signature, Violation, Violations};
@@ -171,7 +171,7 @@ impl Case {
     }
 
     fn ask(&self, context: &Context<'_>, endpoint: Endpoint) -> Result<Result<Answer, Error>, Difference> {
-        match answer(context, endpoint, &self.payload, Lists::Optional, &Settings::default()) {
+        match answer(context, endpoint, &Body::from(self.payload.clone()), Lists::Optional, &Settings::default()) {
             Ok((answer, _)) => Ok(Ok(answer)),
             Err(error @ (Error::Model { place: Place::Start, .. } | Error::Cancelled)) => {
                 Err(Difference::Unavailable(error))
