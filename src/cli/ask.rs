@@ -7,7 +7,7 @@ use super::progress::watched;
 use super::{Failure, npz, report, settings};
 use crate::Model;
 use crate::codec::Encoding;
-use crate::endpoint::{self, Answer, Endpoint, Lists, Question, Settings};
+use crate::endpoint::{self, Answer, Body, Endpoint, Lists, Question, Settings};
 
 pub(super) fn apply(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Result<(), Failure> {
     let model = settings::open(&ask.model, folders)?;
@@ -20,7 +20,7 @@ pub(super) fn abstract_eval(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Resu
 }
 
 fn plain(ask: &Ask, model: &Model, quiet: bool, endpoint: Endpoint) -> Result<(), Failure> {
-    let body = settings::read_payload(&ask.payload)?;
+    let body = Body::from(settings::read_payload(&ask.payload)?);
     let settings = Settings::default();
     let (answer, _) = watched(quiet, |progress| {
         endpoint::answer(&model.context(progress), endpoint, &body, Lists::Optional, &settings)
@@ -33,6 +33,7 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     let mut body = settings::read_payload(&ask.payload)?;
     let (wrt, of) = question.lists();
     settings::override_paths(&mut body, ask, wrt, of);
+    let body = Body::from(body);
     let model = settings::open(&ask.model, folders)?;
     let endpoint = Endpoint::Derivative(question);
     let (answer, told) = watched(quiet, |progress| {

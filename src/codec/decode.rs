@@ -28,10 +28,7 @@ pub fn decode(value: &Value, expected: Expected) -> Result<Array, ArrayError> {
     let dtype = expected.dtype;
     match value {
         Value::Object(object) => cast(array_object(object)?, dtype),
-        Value::Array(_) => {
-            let array = gather(value, expected.null_is_nan)?;
-            cast(if dtype.is_complex() { complex(array, expected.rank)? } else { array }, dtype)
-        }
+        Value::Array(_) => decode_list(gather(value, expected.null_is_nan)?, expected),
         scalar => {
             let mut scalar = gather(scalar, expected.null_is_nan)?;
             if dtype.kind() == Kind::Integer && scalar.dtype() == DType::Float64 {
@@ -41,6 +38,12 @@ pub fn decode(value: &Value, expected: Expected) -> Result<Array, ArrayError> {
             cast(scalar, dtype)
         }
     }
+}
+
+/// Takes the numbers of nested lists for what is expected, and casts them to it.
+pub(crate) fn decode_list(array: Array, expected: Expected) -> Result<Array, ArrayError> {
+    let dtype = expected.dtype;
+    cast(if dtype.is_complex() { complex(array, expected.rank)? } else { array }, dtype)
 }
 
 /// Reads an array that may be of any number of dimensions, as float64 or complex128.

@@ -360,24 +360,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    #[ignore = "a measurement: cargo test --release --lib codec -- --ignored --nocapture"]
-    fn a_million_numbers() {
-        let array = Array::from((0..1_000_000).map(|i| (f64::from(i) * 0.7).sin()).collect::<Vec<_>>());
-        for encoding in [Encoding::Plain, Encoding::Json, Encoding::Base64, Encoding::Base64Lz4] {
-            let start = std::time::Instant::now();
-            let text = text(&array, encoding);
-            let written = start.elapsed();
-            let value = parse_json(text.as_bytes()).unwrap();
-            let parsed = start.elapsed() - written;
-            let expected = Expected { dtype: DType::Float64, rank: Some(1), null_is_nan: false };
-            let read = decode(&value, expected).unwrap();
-            assert_eq!(read, array);
-            println!(
-                "{encoding:?}: written {written:?}, parsed {parsed:?}, decoded {:?}",
-                start.elapsed() - written - parsed
-            );
-        }
-    }
 }

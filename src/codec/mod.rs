@@ -9,16 +9,18 @@ mod encode;
 mod json;
 mod nested;
 mod object;
+mod straight;
 
 pub use cast::cast;
 pub(crate) use cast::castable;
-pub(crate) use decode::decode_wide;
 pub use decode::{Expected, decode};
+pub(crate) use decode::{decode_list, decode_wide};
 pub use encode::{Encoding, write_abstract, write_array, write_tree, write_view};
 pub(crate) use encode::{lz4, write_float, write_nested, write_nodes, write_reference};
 pub(crate) use json::mark_non_finite;
 pub use json::{JsonError, parse_json, standard_text};
 pub(crate) use object::{read_dtype, read_shape};
+pub(crate) use straight::gather_straight;
 
 use crate::tree::DType;
 

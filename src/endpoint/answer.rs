@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::request::body_inputs;
 use super::{
-    Block, Bounds, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval, apply,
-    jacobian, jvp, vjp,
+    Block, Body, Bounds, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval,
+    apply, jacobian, jvp, vjp,
 };
 use crate::codec::{self, Encoding};
 use crate::tree::{Abstract, Array, Path, Tree};
@@ -64,18 +64,18 @@ pub enum Answer {
 pub fn answer(
     context: &Context<'_>,
     endpoint: Endpoint,
-    body: &Value,
+    body: &Body,
     lists: Lists,
     settings: &Settings,
 ) -> Result<(Answer, Option<Report>), Error> {
     let signature = context.pool.model().signature();
     let question = match endpoint {
         Endpoint::Apply => {
-            let inputs = body_inputs(body, |inputs| signature.inputs_from_json(inputs))?;
+            let inputs = body_inputs(&body.json, |inputs| body.inputs(inputs, signature))?;
             return Ok((Answer::Outputs(apply(context, &inputs)?), None));
         }
         Endpoint::AbstractEval => {
-            let inputs = body_inputs(body, |inputs| signature.abstract_from_json(inputs))?;
+            let inputs = body_inputs(&body.json, |inputs| signature.abstract_from_json(inputs))?;
             return Ok((Answer::Shapes(abstract_eval(context, &inputs)?), None));
         }
         Endpoint::Derivative(question) => question,

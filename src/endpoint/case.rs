@@ -6,11 +6,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Block, Context, Endpoint, Error, Lists, Place, Settings, answer};
+use super::{Answer, Block, Body, Context, Endpoint, Error, Lists, Place, Settings, answer};
 use crate::codec::{self, Encoding};
 use crate::model::ModelErrorKind;
 use crate::schema::{Signature, Violation, Violations};
 use crate::tree::{Array, DType, Kind, Path, Segment, Tree};
+
+/// What is wrong with a case that expects nothing, or both an answer and a failure.
+const ONE_EXPECTATION: &str = "exactly one of expected_outputs and expected_exception is needed";
 
 /// A case as it is stored.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -103,7 +106,7 @@ impl Case {
             Violation { path: Path::root(), code: "value_error", message }
         };
         if given("expected_outputs") == given("expected_exception") {
-            faults.push(fault("exactly one of expected_outputs and expected_exception is needed"));
+            faults.push(fault(ONE_EXPECTATION));
         }
         match Case::deserialize(value) {
             Ok(case) if faults.is_empty() => return Ok(case),
@@ -135,7 +138,7 @@ impl Case {
         let expected = match (&self.expected_outputs, &self.expected_exception) {
             (Some(expected), None) => expected,
             (None, Some(exception)) => return self.check_failure(context, endpoint, exception),
-            _ => unreachable!("a case that was read expects one of the two"),
+            _ => return Err(Difference::Case(ONE_EXPECTATION.to_owned())),
         };
         let found = match self.ask(context, endpoint)? {
             Ok(found) => found,
@@ -168,7 +171,7 @@ impl Case {
     }
 
     fn ask(&self, context: &Context<'_>, endpoint: Endpoint) -> Result<Result<Answer, Error>, Difference> {
-        match answer(context, endpoint, &self.payload, Lists::Optional, &Settings::default()) {
+        match answer(context, endpoint, &Body::from(self.payload.clone()), Lists::Optional, &Settings::default()) {
             Ok((answer, _)) => Ok(Ok(answer)),
             Err(error @ (Error::Model { place: Place::Start, .. } | Error::Cancelled)) => {
                 Err(Difference::Unavailable(error))

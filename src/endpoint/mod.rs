@@ -6,6 +6,7 @@
 mod abstract_eval;
 mod answer;
 mod axes;
+mod body;
 #[cfg(feature = "cli")]
 mod case;
 mod derive;
@@ -22,6 +23,7 @@ mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};
 pub(crate) use answer::{Answer, Endpoint, Piece, answer};
+pub(crate) use body::Body;
 #[cfg(feature = "cli")]
 pub(crate) use case::{Case, Difference};
 pub use derive::{jacobian, jvp, vjp};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::Error;
 use super::faults::{Faults, field};
 use super::question::{Lists, Question};
 use super::vectors::{Fitting, Vectors};
+use super::{Body, Error};
 use crate::schema::{Side, Signature, Violation, Violations};
 use crate::tree::{Path, Pattern, Segment, Tree};
 
@@ -29,10 +29,15 @@ pub struct Request {
 impl Request {
     /// Reads the JSON of a request: `{"inputs", "jac_inputs", "jac_outputs"}` and its like. Patterns stand
     /// for all that they match.
-    pub fn parse(signature: &Signature, question: Question, body: &Value, lists: Lists) -> Result<Request, Error> {
+    pub(crate) fn parse(
+        signature: &Signature,
+        question: Question,
+        body: &Body,
+        lists: Lists,
+    ) -> Result<Request, Error> {
         let (wrt_name, of_name, vector_name) = question.fields();
         let mut faults = Faults::default();
-        let Some(fields) = body.as_object() else {
+        let Some(fields) = body.json.as_object() else {
             faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
             return faults.finish(None);
         };
@@ -45,7 +50,7 @@ impl Request {
                 format!("Extra inputs are not permitted (expected {})", known.join(", ")),
             );
         }
-        let inputs = read_inputs(fields.get("inputs"), |inputs| signature.inputs_from_json(inputs), &mut faults);
+        let inputs = read_inputs(fields.get("inputs"), |inputs| body.inputs(inputs, signature), &mut faults);
         let mut list = |name: &str| path_list(fields.get(name), name, lists, &mut faults);
         let (wrt, of) = (list(wrt_name), list(of_name));
         let vectors = match vector_name {

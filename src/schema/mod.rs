@@ -16,6 +16,7 @@ mod resolve;
 mod shapes;
 mod source;
 mod stand_in;
+mod straight;
 mod violation;
 
 #[cfg(test)]
@@ -81,6 +82,11 @@ impl Signature {
     /// Inputs as they come in a request: checked, cast, defaults filled in.
     pub fn inputs_from_json(&self, value: &Value) -> Result<Tree, Violations> {
         read::read(&self.inputs, source::Json(value), Side::Input)
+    }
+
+    /// The same while their text is parsed, if there is nothing wrong with it.
+    pub(crate) fn straight_inputs(&self) -> straight::Inputs<'_> {
+        straight::Inputs(&self.inputs)
     }
 
     /// Outputs as a model writes them: checked and cast; `null` is NaN; bounds are the caller's.

@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// What it is if it is not `null`.
-    fn present(&self) -> &Node {
+    pub(super) fn present(&self) -> &Node {
         match self {
             Node::Optional(node) => node.present(),
             node => node,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::codec::{
-    ArrayError, Encoding, Expected, cast, castable, decode, parse_json, read_dtype, read_shape, write_tree,
+    ArrayError, Encoding, Expected, cast, castable, decode, decode_list, parse_json, read_dtype, read_shape, write_tree,
 };
 use crate::tree::{Abstract, Array, Tree};
 
@@ -100,14 +100,23 @@ fn expected(leaf: &Leaf, null_is_nan: bool) -> Expected {
     Expected { dtype: leaf.dtype, rank: leaf.shape.as_ref().map(Vec::len), null_is_nan }
 }
 
+/// An array of the leaf's dtype in a shape the leaf allows.
+fn fitting(array: Array, leaf: &Leaf) -> Result<Array, Misfit> {
+    check_shape(array.shape(), leaf, true)?;
+    Ok(broadcast(array, leaf))
+}
+
+/// The same of the numbers of nested lists.
+pub(super) fn fitting_list(array: Array, leaf: &Leaf, null_is_nan: bool) -> Result<Array, Misfit> {
+    fitting(decode_list(array, expected(leaf, null_is_nan))?, leaf)
+}
+
 impl<'v> Source<'v> for Json<'v> {
     type Leaf = Array;
     json_structure!();
 
     fn leaf(self, leaf: &Leaf, null_is_nan: bool) -> Result<Array, Misfit> {
-        let array = decode(self.0, expected(leaf, null_is_nan))?;
-        check_shape(array.shape(), leaf, true)?;
-        Ok(broadcast(array, leaf))
+        fitting(decode(self.0, expected(leaf, null_is_nan))?, leaf)
     }
 }
 
@@ -162,8 +171,6 @@ impl<'v> Source<'v> for &'v Tree {
         let Tree::Leaf(array) = self else {
             return Err(ArrayError::NonNumeric("no array".to_owned()).into());
         };
-        let array = cast(array.clone(), leaf.dtype)?;
-        check_shape(array.shape(), leaf, true)?;
-        Ok(broadcast(array, leaf))
+        fitting(cast(array.clone(), leaf.dtype)?, leaf)
     }
 }

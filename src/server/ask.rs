@@ -1,8 +1,8 @@
 //! The questions of the Tesseract protocol over HTTP: from a request to a reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,17 +12,18 @@ use super::accept::{Agreed, Form, Formats};
 use super::compute::{Asked, Obstacle};
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, binref, settings};
-use crate::codec::{self, Encoding};
-use crate::endpoint::{self, Answer, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings};
+use crate::codec::{self, Encoding, JsonError};
+use crate::endpoint::{self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings};
 use crate::exec::Progress;
 use crate::schema::Violations;
 
 /// Answers a question about a model.
-pub(super) async fn ask(asked: Asked, endpoint: Endpoint, request: Request) -> Reply {
-    asked.answered(endpoint.name(), answer(&asked, endpoint, request)).await
+pub(super) async fn ask(shared: Arc<Shared>, served: Arc<Served>, endpoint: Endpoint, request: Request) -> Reply {
+    let asked = Asked::of(&shared, &served, request.headers());
+    asked.answered(endpoint.name(), answer(&asked, served, endpoint, request)).await
 }
 
-async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
+async fn answer(asked: &Arc<Asked>, served: Arc<Served>, endpoint: Endpoint, request: Request) -> Reply {
     let formats = Formats::of(&asked.shared.options);
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     // Shapes have but one form.
@@ -36,19 +37,23 @@ async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
         Err(reply) => return *reply,
     };
     let typed = is_json(request.headers());
-    let id = asked.id.clone();
-    let replied = asked.compute(request.into_body(), move |shared, served, body, progress| {
-        let body = match read(body, typed) {
+    let replied = asked.compute(request.into_body(), move |asked, body, progress| {
+        let parse = |text: &[u8]| match asked.shared.binref {
+            // Arrays in files are made inline in values, wherever they are.
+            Some(_) => codec::parse_json(text).map(Body::from),
+            None => Body::parse(text, endpoint, served.model.signature()),
+        };
+        let body = match read(body, typed, parse) {
             Ok(body) => body,
             Err(reply) => return *reply,
         };
-        match question(shared, served, endpoint, body, progress) {
-            Ok((answer, report)) => written(shared, &answer, report, endpoint, agreed, &run),
+        match question(&asked.shared, &served, endpoint, body, progress) {
+            Ok((answer, report)) => written(&asked.shared, &answer, report, endpoint, agreed, &run),
             Err(error) => {
                 if matches!(error, Error::Model { .. }) {
                     tracing::warn!("{error}");
                 }
-                reply::error(&error, &id)
+                reply::error(&error, &asked.id)
             }
         }
     });
@@ -56,15 +61,16 @@ async fn answer(asked: &Asked, endpoint: Endpoint, request: Request) -> Reply {
 }
 
 /// Runs a stored case.
-pub(super) async fn test(asked: Asked, request: Request) -> Reply {
+pub(super) async fn test(shared: Arc<Shared>, served: Arc<Served>, request: Request) -> Reply {
+    let asked = Asked::of(&shared, &served, request.headers());
     let answer = async {
         let typed = is_json(request.headers());
-        let replied = asked.compute(request.into_body(), move |_, served, body, progress| {
-            let body = match read(body, typed) {
+        let replied = asked.compute(request.into_body(), move |_, body, progress| {
+            let body = match read(body, typed, |text| codec::parse_json(text).map(Body::from)) {
                 Ok(body) => body,
                 Err(reply) => return *reply,
             };
-            let case = match Case::parse(&body) {
+            let case = match Case::parse(&body.json) {
                 Ok(case) => case,
                 Err(violations) => return reply::refusal(&violations),
             };
@@ -86,9 +92,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     media == JSON || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
-/// The JSON object that a body is.
-fn read(body: &[u8], typed: bool) -> Result<Value, Box<Reply>> {
-    if body.is_empty() {
+/// The JSON object that a text is.
+fn read(text: &[u8], typed: bool, parse: impl FnOnce(&[u8]) -> Result<Body, JsonError>) -> Result<Body, Box<Reply>> {
+    if text.is_empty() {
         return Err(Box::new(reply::no_object("missing", "Field required")));
     }
     let not_object = || {
@@ -99,9 +105,9 @@ fn read(body: &[u8], typed: bool) -> Result<Value, Box<Reply>> {
     if !typed {
         return Err(not_object());
     }
-    let value = codec::parse_json(body).map_err(|error| Box::new(reply::not_json(body, &error)))?;
-    match value {
-        Value::Object(_) => Ok(value),
+    let body = parse(text).map_err(|error| Box::new(reply::not_json(text, &error)))?;
+    match body.json {
+        Value::Object(_) => Ok(body),
         Value::Null => Err(Box::new(reply::no_object("missing", "Field required"))),
         _ => Err(not_object()),
     }
@@ -111,12 +117,12 @@ fn question(
     shared: &Shared,
     served: &Served,
     endpoint: Endpoint,
-    mut body: Value,
+    mut body: Body,
     progress: &Progress,
 ) -> Result<(Answer, Option<Report>), Error> {
-    let mut faults = shared.binref.as_ref().map_or_else(Vec::new, |folder| folder.inline(&mut body));
+    let mut faults = shared.binref.as_ref().map_or_else(Vec::new, |folder| folder.inline(&mut body.json));
     let (mut settings, mut wanted) = (Settings::default(), false);
-    if let (Endpoint::Derivative(_), Some(fields)) = (endpoint, body.as_object_mut()) {
+    if let (Endpoint::Derivative(_), Some(fields)) = (endpoint, body.json.as_object_mut()) {
         match settings::take(fields) {
             Ok(taken) => (settings, wanted) = taken,
             Err(more) => faults.extend(more),
@@ -161,7 +167,7 @@ fn written(
         append(&mut text, "$report", &described(report, agreed.form));
     }
     let content_type = if endpoint == Endpoint::AbstractEval { JSON } else { agreed.form.content_type() };
-    reply::typed(StatusCode::OK, content_type, Body::from(text))
+    reply::typed(StatusCode::OK, content_type, text)
 }
 
 /// Adds a field to an object. No path of a model begins with a dollar sign.

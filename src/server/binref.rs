@@ -10,6 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use serde_json::{Map, Value, json};
 
+use super::fresh_id;
 use super::reply::{self, Reply};
 use crate::codec;
 use crate::endpoint::{Answer, Block, Piece};
@@ -32,7 +33,7 @@ impl Run {
     /// The one that the query `run_id=...` names, or one of its own.
     pub(super) fn named(query: Option<&str>) -> Result<Run, Box<Reply>> {
         let given = query.into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("run_id="));
-        let Some(given) = given else { return Ok(Run(uuid::Uuid::new_v4().to_string())) };
+        let Some(given) = given else { return Ok(Run(fresh_id())) };
         let fits = (1..=128).contains(&given.len())
             && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if fits {
@@ -54,15 +55,17 @@ impl Folder {
     /// Puts the bytes of every array that a request names by file in its place. What is wrong comes back.
     pub(super) fn inline(&self, body: &mut Value) -> Vec<Violation> {
         let mut faults = Vec::new();
-        self.inline_below(body, &Path::root(), &mut faults);
+        self.inline_below(body, &mut Path::root(), &mut faults);
         faults
     }
 
-    fn inline_below(&self, value: &mut Value, path: &Path, faults: &mut Vec<Violation>) {
+    fn inline_below(&self, value: &mut Value, path: &mut Path, faults: &mut Vec<Violation>) {
         match value {
             Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.inline_below(item, &path.clone().join(Segment::Index(index)), faults);
+                    path.push(Segment::Index(index));
+                    self.inline_below(item, path, faults);
+                    path.pop();
                 }
             }
             Value::Object(object) if is_binref(object) => {
@@ -73,7 +76,9 @@ impl Folder {
             }
             Value::Object(object) => {
                 for (key, item) in object {
-                    self.inline_below(item, &path.clone().join(Segment::Key(key.clone())), faults);
+                    path.push(Segment::Key(key.clone()));
+                    self.inline_below(item, path, faults);
+                    path.pop();
                 }
             }
             _ => {}
@@ -173,7 +178,7 @@ impl Files<'_> {
         let bytes = compressed.as_deref().unwrap_or(bytes);
         if self.open.as_ref().is_none_or(|(_, _, length)| *length > LARGEST_FILE) {
             self.folder.create_dir_all(&self.run)?;
-            let name = format!("{}/{}.bin", self.run, uuid::Uuid::new_v4());
+            let name = format!("{}/{}.bin", self.run, fresh_id());
             self.open = Some((self.folder.create(&name)?, name, 0));
         }
         let Some((file, name, length)) = &mut self.open else { unreachable!("just opened") };

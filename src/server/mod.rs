@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -92,7 +93,9 @@ struct Served {
     /// Its base URL's path.
     name: String,
     /// Its OpenAPI document.
-    openapi: Vec<u8>,
+    openapi: Bytes,
+    /// Its page.
+    docs: Bytes,
 }
 
 /// What all requests share.
@@ -120,6 +123,11 @@ impl Stop {
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
+}
+
+/// What nothing else is called: 128 random bits.
+fn fresh_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// Serves the models until it is asked to stop; then what is under way is finished, within the patience.
@@ -153,8 +161,9 @@ fn share(models: Vec<Model>, options: Options) -> Result<Shared, ServeError> {
         if served.iter().any(|other| other.name == name) {
             return Err(ServeError::Other(format!("two models are called '{name}': give one another name")));
         }
-        let openapi = openapi::document(&model, &options).to_string().into_bytes();
-        served.push(Arc::new(Served { model, name, openapi }));
+        let openapi = openapi::document(&model, &options).to_string().into();
+        let docs = page::docs(&model, &options).into();
+        served.push(Arc::new(Served { model, name, openapi, docs }));
     }
     let binref = options.binref.as_deref().map(binref::Folder::open).transpose().map_err(ServeError::Other)?;
     let gate = Gate::new(options.concurrency, options.queue);

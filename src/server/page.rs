@@ -5,7 +5,8 @@ use minijinja::Environment;
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::{Served, Shared};
+use super::{Options, Shared};
+use crate::Model;
 use crate::endpoint::{Endpoint, Question};
 use crate::model::Description;
 use crate::schema::{Leaf, Node, Side, Signature};
@@ -14,22 +15,22 @@ const STYLE: &str = include_str!("pages/style.css");
 
 /// The page of all models.
 pub(super) fn index(shared: &Shared) -> String {
-    let models: Vec<Value> = shared.models.iter().map(|served| summary(served)).collect();
+    let models: Vec<Value> = shared.models.iter().map(|served| summary(&served.model)).collect();
     let page = json!({"style": STYLE, "version": env!("CARGO_PKG_VERSION"), "models": models});
     render("index.html", include_str!("pages/index.html"), &page)
 }
 
 /// The page of one model.
-pub(super) fn docs(shared: &Shared, served: &Served) -> String {
-    let signature = served.model.signature();
+pub(super) fn docs(model: &Model, options: &Options) -> String {
+    let signature = model.signature();
     let page = json!({
         "style": STYLE,
         "version": env!("CARGO_PKG_VERSION"),
-        "model": summary(served),
+        "model": summary(model),
         "inputs": rows(&signature.inputs),
         "outputs": rows(&signature.outputs),
-        "calls": calls(served),
-        "binref": shared.binref.is_some(),
+        "calls": calls(signature),
+        "binref": options.binref.is_some(),
     });
     render("docs.html", include_str!("pages/docs.html"), &page)
 }
@@ -41,9 +42,9 @@ fn render(name: &'static str, template: &'static str, page: &Value) -> String {
     template.render(Serde(page)).expect("the templates are ours, and tested")
 }
 
-fn summary(served: &Served) -> Value {
-    let Description { name, version, description, kind } = served.model.description();
-    let signature = served.model.signature();
+fn summary(model: &Model) -> Value {
+    let Description { name, version, description, kind } = model.description();
+    let signature = model.signature();
     let paths = |side| {
         let leaves = signature.differentiable(side);
         leaves.iter().map(|(pattern, _)| pattern.to_string()).collect::<Vec<_>>()
@@ -78,8 +79,7 @@ fn rows(node: &Node) -> Vec<Value> {
 }
 
 /// A request to each endpoint, at the model's example.
-fn calls(served: &Served) -> Vec<Value> {
-    let signature = served.model.signature();
+fn calls(signature: &Signature) -> Vec<Value> {
     let example = signature.example_inputs();
     Endpoint::ALL
         .into_iter()

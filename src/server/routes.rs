@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -9,7 +10,6 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use serde_json::json;
 
-use super::compute::Asked;
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, ask, guard, page, umbridge};
 use crate::endpoint::Endpoint;
@@ -33,13 +33,13 @@ pub(super) fn name_fault(name: &str) -> Option<&'static str> {
 pub(super) fn all(shared: &Arc<Shared>) -> Router {
     let mut routes = Router::new();
     for served in &shared.models {
-        routes = routes.nest(&format!("/{}", served.name), of_model(shared, served).route("/", docs(shared, served)));
+        routes = routes.nest(&format!("/{}", served.name), of_model(shared, served).route("/", page(&served.docs)));
     }
     match &shared.models[..] {
         [only] => routes = routes.merge(of_model(shared, only)),
         _ => routes = routes.route("/health", health()),
     }
-    let index = page::index(shared);
+    let index = Bytes::from(page::index(shared));
     routes = routes
         .route("/", get(move || async move { reply::typed(StatusCode::OK, HTML, index) }))
         .route("/metrics", metrics(shared))
@@ -69,39 +69,31 @@ fn finished(routes: Router, shared: &Arc<Shared>) -> Router {
 }
 
 fn of_model(shared: &Arc<Shared>, served: &Arc<Served>) -> Router {
-    let document = served.clone();
+    let openapi = served.openapi.clone();
     let mut routes = Router::new()
         .route("/health", health())
-        .route(
-            "/openapi.json",
-            read(get(move || async move { reply::typed(StatusCode::OK, JSON, document.openapi.clone()) })),
-        )
-        .route("/docs", docs(shared, served));
+        .route("/openapi.json", read(get(move || async move { reply::typed(StatusCode::OK, JSON, openapi) })))
+        .route("/docs", page(&served.docs));
     for endpoint in Endpoint::ALL {
         let (shared, served) = (shared.clone(), served.clone());
-        let handler = move |request: Request| {
-            let asked = Asked::new(&shared, &served, request.headers());
-            ask::ask(asked, endpoint, request)
-        };
+        let handler = move |request: Request| ask::ask(shared, served, endpoint, request);
         routes = routes.route(&format!("/{}", endpoint.name()), post(handler));
     }
     if shared.options.debug {
         let (shared, served) = (shared.clone(), served.clone());
-        let handler = move |request: Request| ask::test(Asked::new(&shared, &served, request.headers()), request);
+        let handler = move |request: Request| ask::test(shared, served, request);
         routes = routes.route("/test", post(handler));
     }
     routes
 }
 
 fn umbridge_routes(shared: &Arc<Shared>) -> Router {
-    let info = umbridge::info(shared);
-    let mut routes = Router::new().route("/Info", get(move || async move { reply::json(StatusCode::OK, &info) }));
+    let info = Bytes::from(umbridge::info(shared).to_string());
+    let mut routes = Router::new().route("/Info", get(move || async move { reply::typed(StatusCode::OK, JSON, info) }));
     for call in umbridge::Call::ALL {
         let shared = shared.clone();
-        routes = routes.route(
-            &format!("/{}", call.name()),
-            post(move |request: Request| umbridge::answer(shared.clone(), call, request)),
-        );
+        routes = routes
+            .route(&format!("/{}", call.name()), post(move |request: Request| umbridge::answer(shared, call, request)));
     }
     routes
 }
@@ -115,8 +107,8 @@ fn health() -> MethodRouter {
     read(get(|| async { reply::json(StatusCode::OK, &json!({"status": "ok"})) }))
 }
 
-fn docs(shared: &Arc<Shared>, served: &Arc<Served>) -> MethodRouter {
-    let page = page::docs(shared, served);
+fn page(page: &Bytes) -> MethodRouter {
+    let page = page.clone();
     read(get(move || async move { reply::typed(StatusCode::OK, HTML, page) }))
 }
 

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::ask::late;
-use super::compute::{self, Asked, Obstacle};
+use super::compute::{Asked, Obstacle};
 use super::reply::{self, Reply};
 use super::{Served, Shared};
 use crate::codec;
@@ -99,45 +99,50 @@ pub(super) fn info(shared: &Shared) -> Value {
     json!({"protocolVersion": 1.0, "models": names})
 }
 
-/// Answers a call.
+/// Answers a call. Whom it is about stands in its body.
 pub(super) async fn answer(shared: Arc<Shared>, call: Call, request: Request) -> Reply {
-    let (parts, body) = request.into_parts();
-    // The model is named in the body: it is read once to know whom the request is about.
-    let Ok(body) = compute::receive(&shared, body).await else {
-        let limit = shared.options.body_limit;
-        return Fault::invalid(format!("the request did not come, or has more than {limit} bytes")).reply();
-    };
-    let body = match codec::parse_json(&body.bytes) {
-        Ok(Value::Object(body)) => body,
-        Ok(_) => return Fault::invalid("the request is no JSON object").reply(),
-        Err(error) => return Fault::invalid(format!("the request is no JSON: {error}")).reply(),
-    };
-    let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
-    let Some(served) = shared.models.iter().find(|served| served.name == name) else {
-        let known: Vec<&str> = shared.models.iter().map(|served| served.name.as_str()).collect();
-        let message = format!("there is no model '{name}'; there are {}", known.join(", "));
-        return Fault { status: StatusCode::BAD_REQUEST, kind: "ModelNotFound", message }.reply();
-    };
-    let asked = Asked::new(&shared, served, &parts.headers);
+    let asked = Asked::new(&shared, request.headers());
     let replying = async {
-        let computed = asked.compute(axum::body::Body::empty(), move |_, served, _, progress| {
-            match called(served, call, &body, progress) {
+        let computed = asked.compute(request.into_body(), move |asked, body, progress| {
+            let answer = read(asked, body).and_then(|(served, body)| called(served, call, &body, progress));
+            match answer {
                 Ok(body) => reply::json(StatusCode::OK, &body),
                 Err(fault) => fault.reply(),
             }
         });
-        computed.await.unwrap_or_else(|obstacle| hindered(&obstacle, &asked.id))
+        computed.await.unwrap_or_else(|obstacle| hindered(&obstacle, &asked))
     };
     asked.answered(call.name(), replying).await
 }
 
-fn hindered(obstacle: &Obstacle, id: &str) -> Reply {
+/// The request, and the model that it names.
+fn read<'a>(asked: &'a Asked, body: &[u8]) -> Result<(&'a Served, Map<String, Value>), Fault> {
+    let body = match codec::parse_json(body) {
+        Ok(Value::Object(body)) => body,
+        Ok(_) => return Err(Fault::invalid("the request is no JSON object")),
+        Err(error) => return Err(Fault::invalid(format!("the request is no JSON: {error}"))),
+    };
+    let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
+    let models = &asked.shared.models;
+    let Some(served) = models.iter().find(|served| served.name == name) else {
+        let known: Vec<&str> = models.iter().map(|served| served.name.as_str()).collect();
+        let message = format!("there is no model '{name}'; there are {}", known.join(", "));
+        return Err(Fault { status: StatusCode::BAD_REQUEST, kind: "ModelNotFound", message });
+    };
+    asked.is_about(served);
+    Ok((served, body))
+}
+
+fn hindered(obstacle: &Obstacle, asked: &Asked) -> Reply {
     let (status, kind, message) = match obstacle {
         Obstacle::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy", "too many requests wait: try again".to_owned()),
         Obstacle::Late(limit) => (StatusCode::GATEWAY_TIMEOUT, "TimedOut", late(*limit)),
-        Obstacle::TooLarge | Obstacle::Unread => return Fault::invalid("the request did not come").reply(),
+        Obstacle::TooLarge | Obstacle::Unread => {
+            let limit = asked.shared.options.body_limit;
+            return Fault::invalid(format!("the request did not come, or has more than {limit} bytes")).reply();
+        }
         Obstacle::Bug => {
-            let message = format!("this is a bug in secant; the log says more about request {id}");
+            let message = format!("this is a bug in secant; the log says more about request {}", asked.id);
             (StatusCode::INTERNAL_SERVER_ERROR, "Bug", message)
         }
     };

@@ -336,6 +336,29 @@ fn requests_are_limited_in_size_and_time() {
 }
 
 #[test]
+fn clients_that_dribble_keep_nobody_waiting() {
+    let server = Server::start(["rosenbrock", "--body-limit", "1"]);
+    let head =
+        "POST /apply HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n";
+    // More of them than there is memory for, half of them with much sent.
+    let dribblers: Vec<TcpStream> = (0..12)
+        .map(|number| {
+            let mut connection = TcpStream::connect(&server.address).unwrap();
+            connection.write_all(head.as_bytes()).unwrap();
+            connection.write_all(&vec![b' '; if number % 2 == 0 { 1 } else { 300_000 }]).unwrap();
+            connection
+        })
+        .collect();
+    let started = Instant::now();
+    for _ in 0..20 {
+        server.post("/apply", &json!({"inputs": {"x": 1.5, "y": 2.0}})).expect(200);
+    }
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    drop(dribblers);
+    assert_eq!(server.end().code, 0);
+}
+
+#[test]
 fn asked_to_stop_it_finishes_what_is_under_way() {
     let server = Server::with("slow=0.3", ["misbehaving"]);
     let body = json!({"inputs": {"x": [1, 1, 1]}, "jac_inputs": ["x"], "jac_outputs": ["y"]});

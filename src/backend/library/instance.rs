@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use super::Handle;
 use super::abi;
-use super::frame::{Frame, Grid, give_block};
+use super::frame::Frame;
+use super::reach::{Grid, give_block};
 use crate::diff::Displacement;
 use crate::model::{Base, Batch, Cancel, Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;

@@ -11,6 +11,7 @@ pub mod guest;
 mod instance;
 mod load;
 mod outputs;
+mod reach;
 
 pub use load::LoadError;
 

@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue, Request, Response, header};
@@ -161,8 +161,7 @@ impl Client {
             question: format!("{method} {url}"),
             status: response.status().as_u16(),
             location: text(header::LOCATION),
-            // Only seconds: a date is a promise too long to wait for here.
-            retry_after: text(header::RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            retry_after: text(header::RETRY_AFTER).and_then(|text| time_until(&text, SystemTime::now())),
             body,
         })
     }
@@ -198,6 +197,12 @@ impl Client {
 
 fn header_text(response: &Response<Body>, name: HeaderName) -> Option<String> {
     response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// What `Retry-After` asks for: seconds, or a date.
+fn time_until(text: &str, now: SystemTime) -> Option<Duration> {
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds.or_else(|_| httpdate::parse_http_date(text).map(|date| date.duration_since(now).unwrap_or_default())).ok()
 }
 
 /// Whether the connection failed: the server may have been restarted, or be about to.
@@ -261,5 +266,20 @@ impl Reply {
             text if self.body.len() > SHOWN => format!("{text}..."),
             text => text.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_when_to_come_in_seconds_or_by_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let asked = |text| time_until(text, now).map(|wait| wait.as_secs());
+        assert_eq!(asked("7"), Some(7));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:49:40 GMT"), Some(3));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:49:30 GMT"), Some(0));
+        assert_eq!(asked("soon"), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::http::{Client, Reply};
 use super::openapi;
-use crate::backend::derivative::{Question, read_blocks, read_vectors};
+use crate::backend::derivative::Question;
 use crate::codec::{self, Encoding};
 use crate::model::{Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
@@ -100,10 +100,11 @@ impl Caller {
         }
     }
 
-    fn ask_derivative(&mut self, endpoint: &str, inputs: &Tree, question: &Question<'_>) -> Result<Value, ModelError> {
-        self.ask(endpoint, |out, server| {
+    fn derivative(&mut self, inputs: &Tree, question: &Question<'_>) -> Result<Vec<Array>, ModelError> {
+        let value = self.ask(question.name(), |out, server| {
             question.write(out, Encoding::Base64, |out| server.write_inputs(out, inputs));
-        })
+        })?;
+        question.read(&value)
     }
 }
 
@@ -123,18 +124,15 @@ impl Instance for Caller {
     }
 
     fn jacobian(&mut self, inputs: &Tree, wrt: &[Path], of: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let value = self.ask_derivative("jacobian", inputs, &Question::jacobian(wrt, of))?;
-        read_blocks(&value, wrt, of)
+        self.derivative(inputs, &Question::jacobian(wrt, of))
     }
 
     fn jvp(&mut self, inputs: &Tree, tangents: &[(Path, Array)], of: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let value = self.ask_derivative("jacobian_vector_product", inputs, &Question::jvp(tangents, of))?;
-        read_vectors(&value, of)
+        self.derivative(inputs, &Question::jvp(tangents, of))
     }
 
     fn vjp(&mut self, inputs: &Tree, cotangents: &[(Path, Array)], wrt: &[Path]) -> Result<Vec<Array>, ModelError> {
-        let value = self.ask_derivative("vector_jacobian_product", inputs, &Question::vjp(cotangents, wrt))?;
-        read_vectors(&value, wrt)
+        self.derivative(inputs, &Question::vjp(cotangents, wrt))
     }
 
     fn abstract_eval(&mut self, inputs: &Tree<Abstract>) -> Result<Tree<Abstract>, ModelError> {

@@ -1,7 +1,8 @@
 //! Programs that speak JSON over their standard input and output, and the other end of it for
 //! libraries put behind a worker of ours ([`guest`]).
 //!
-//! `protocol` knows the messages and no I/O, `host` starts and asks programs, `guest` answers.
+//! `protocol` knows the messages and no I/O, `host` starts and asks programs, `sweep` many points at once,
+//! `guest` answers.
 
 pub mod guest;
 mod host;
@@ -9,6 +10,7 @@ mod once;
 mod outcome;
 mod protocol;
 mod session;
+mod sweep;
 mod template;
 mod terms;
 

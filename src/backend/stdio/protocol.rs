@@ -139,7 +139,7 @@ pub(super) fn end_request(out: &mut Vec<u8>) {
 /// Begins a reply; its result follows, then [`end_request`].
 pub(super) fn begin_reply(out: &mut Vec<u8>, id: u64) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    out.extend_from_slice(id.to_string().as_bytes());
+    write_json(out, &id);
     out.extend_from_slice(b",\"result\":");
 }
 

@@ -114,6 +114,9 @@ proptest! {
         } else {
             value
         };
+        if let Some(tree) = straight(&signature, &value.to_string()) {
+            prop_assert_eq!(signature.inputs_from_json(&value), Ok(tree));
+        }
         if let Ok(tree) = signature.inputs_from_json(&value) {
             prop_assert_eq!(signature.inputs_from_tree(&tree), Ok(tree));
         }
@@ -130,7 +133,11 @@ proptest! {
         if let Ok(signature) = Signature::parse(&schema, &schema, &Differentiable::default()) {
             let _ = signature.open_outputs();
             let _ = signature.example_inputs();
-            let _ = signature.inputs_from_json(&json!({"x": value}));
+            let value = json!({"x": value});
+            let read = signature.inputs_from_json(&value);
+            if let Some(tree) = straight(&signature, &value.to_string()) {
+                prop_assert_eq!(read, Ok(tree));
+            }
         }
     }
 
@@ -152,6 +159,8 @@ proptest! {
             write_tree(&mut text, &tree, encoding);
             let read = signature.inputs_from_json(&parse_json(&text).unwrap());
             prop_assert_eq!(read.as_ref(), Ok(&tree));
+            let text = String::from_utf8(text).unwrap();
+            prop_assert_eq!(straight(&signature, &text), Some(tree.clone()));
         }
     }
 }

@@ -5,6 +5,7 @@ mod dialect;
 mod shapes;
 mod values;
 
+use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,6 +50,11 @@ fn meshstats() -> Signature {
         "required": ["statistics"]
     });
     Signature::parse(&input, &output, &Differentiable::default()).unwrap()
+}
+
+/// The inputs in a text, if they are read without values.
+fn straight(signature: &Signature, text: &str) -> Option<Tree> {
+    signature.straight_inputs().deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
 }
 
 /// A mesh as meshio's users have them: data nested by name, floats for counts.

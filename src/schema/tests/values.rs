@@ -19,6 +19,7 @@ fn a_mesh_is_read_whole() {
         mesh.point_data.{a.b} float64 [4, 2]
         ");
     assert_eq!(tree.texts(), [("fd_algorithm".parse().unwrap(), "\"central\"")]);
+    assert_eq!(straight(&signature, &mesh().to_string()).as_ref(), Some(&tree));
     let again = signature.inputs_from_tree(&tree).unwrap();
     assert_eq!(again, tree);
     let points = |tree: &Tree| tree.leaf(&"mesh.points".parse().unwrap()).unwrap().bytes().as_ptr();
