@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::backend::{self, Function, OpenError, OpenOptions};
+use crate::endpoint::sparse::Rule;
 use crate::endpoint::{self, Context, Defaults, Jacobian, Question, Report, Request, Settings, Vectors};
 use crate::exec::{Pool, Progress};
 use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure, Run};
@@ -20,6 +21,9 @@ pub enum Error {
     /// The model cannot be opened: its manifest, its library or its schemas are no good.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The sparsity pattern its manifest names is no good.
+    #[error("{0}")]
+    Pattern(String),
     /// The schemas of [`Model::from_fn`] are no good.
     #[error(transparent)]
     Schema(#[from] SchemaErrors),
@@ -94,7 +98,9 @@ impl Model {
     /// The same, overruling what the manifest says about running it.
     pub fn open_with(path: impl AsRef<FilePath>, options: &OpenOptions) -> Result<Model, Error> {
         let opened = backend::open(path.as_ref(), options)?;
-        Ok(Model::new(opened.model, opened.gradient, opened.run, opened.folder))
+        let mut model = Model::new(opened.model, opened.gradient, opened.run, opened.folder);
+        model.defaults.sparsity = Rule::read(&model.defaults.gradient, &model.folder).map_err(Error::Pattern)?;
+        Ok(model)
     }
 
     /// A Rust closure as a model. The schemas say what it takes and gives; its inputs are checked
@@ -111,8 +117,15 @@ impl Model {
     }
 
     fn new(model: Arc<dyn crate::model::Model>, gradient: Gradient, run: Run, folder: PathBuf) -> Model {
-        let defaults = Defaults { gradient, workers: run.workers };
+        let defaults = Defaults { gradient, workers: run.workers, sparsity: None };
         Model { pool: Pool::new(model), defaults, run, folder, shapes: endpoint::ShapeCache::default() }
+    }
+
+    /// The same model with other defaults for derivatives; files they name are relative to the model's folder.
+    pub fn with_gradient(mut self, gradient: Gradient) -> Result<Model, Error> {
+        self.defaults.sparsity = Rule::read(&gradient, &self.folder).map_err(Error::Pattern)?;
+        self.defaults.gradient = gradient;
+        Ok(self)
     }
 
     /// What the model says of itself.
@@ -287,6 +300,12 @@ impl<'m, T> Query<'m, T> {
     /// Bounds of the errors in the report, even where that takes further evaluations.
     pub fn bounds(mut self) -> Self {
         self.settings.bounds = true;
+        self
+    }
+
+    /// Without the sparsity pattern of the manifest.
+    pub fn dense(mut self) -> Self {
+        self.settings.dense = true;
         self
     }
 

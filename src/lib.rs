@@ -45,7 +45,7 @@ pub use api::{Error, Inputs, Model, Query};
 pub use backend::{OpenError, OpenOptions, plugin};
 pub use endpoint::{Block, Bounds, Error as QuestionError, Jacobian, Noise, Place, Report, Steps, Stumble, Vectors};
 pub use exec::Progress;
-pub use manifest::{AlgorithmName, Eps, Gradient, Isolation, OnFailure, Run};
+pub use manifest::{AlgorithmName, Eps, Gradient, Isolation, OnFailure, Run, Structure};
 pub use model::{Description, ModelError, ModelErrorKind};
 pub use schema::{Signature, Violation, Violations};
 pub use serde_json::{Value, json};

@@ -167,6 +167,26 @@ pub struct Gradient {
     pub algorithm_from: Option<String>,
     /// What becomes of points that fail.
     pub on_failure: Option<OnFailure>,
+    /// Which outputs depend on which inputs.
+    pub sparsity: Option<Structure>,
+    /// Whether that is verified at each use, by two evaluations; it is if this is left out.
+    pub verify_sparsity: Option<bool>,
+}
+
+/// Which outputs depend on which inputs: elements in the order of the schemas, of all that is differentiable.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Structure {
+    /// To be found from the numbers.
+    Detect,
+    /// Output i depends on input i alone.
+    Diagonal,
+    /// Output i depends on the inputs from i minus the first number to i plus the second.
+    Banded([usize; 2]),
+    /// As a Matrix Market file says, relative to the manifest's folder.
+    File(PathBuf),
+    /// Pairs of an output and an input, as paths or patterns: the first depends on the second.
+    Blocks(Vec<[String; 2]>),
 }
 
 /// What becomes of points whose evaluation fails while a derivative is taken.

@@ -166,6 +166,9 @@ pub(crate) struct Ask {
     /// What becomes of points where the model fails [default: recover where steps are automatic, else error]
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) on_failure: Option<OnFailure>,
+    /// Do without the sparsity pattern that the manifest knows
+    #[arg(long)]
+    pub(crate) dense: bool,
     /// How arrays are written
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: Format,
@@ -187,7 +190,7 @@ pub(crate) enum Format {
     /// The same, the bytes compressed by LZ4
     #[value(name = "json+base64+lz4")]
     JsonBase64Lz4,
-    /// NumPy's archive of arrays
+    /// NumPy's archive of arrays; of a sparse Jacobian SciPy's of a CSR matrix
     Npz,
 }
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::args::{Ask, Format};
 use super::progress::watched;
-use super::{Failure, npz, report, settings};
+use super::{Failure, report, settings};
 use crate::Model;
 use crate::codec::Encoding;
-use crate::endpoint::{self, Answer, Body, Endpoint, Lists, Question, Settings};
+use crate::endpoint::{self, Answer, Body, Endpoint, Lists, Question, Settings, npz};
 
 pub(super) fn apply(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Result<(), Failure> {
     let model = settings::open(&ask.model, folders)?;
@@ -59,7 +59,7 @@ fn write(ask: &Ask, answer: &Answer) -> Result<(), Failure> {
             if ask.output.is_none() && report::stdout_is_terminal() {
                 return Err(Failure::Caller("--format npz is binary: name a file with -o".to_owned()));
             }
-            return report::result(&npz::archive(answer)?, ask.output.as_deref());
+            return report::result(&npz::archive(answer).map_err(Failure::Caller)?, ask.output.as_deref());
         }
     };
     let mut text = Vec::new();

@@ -6,7 +6,6 @@ mod ask;
 mod cases;
 mod describe;
 mod new;
-mod npz;
 mod progress;
 mod report;
 mod serve;
@@ -64,6 +63,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
             Error::Open(error) => Failure::Operator(error.to_string()),
+            Error::Pattern(error) => Failure::Operator(error),
             Error::Schema(error) => Failure::Operator(error.to_string()),
             Error::Path(error) => Failure::Caller(error.to_string()),
             Error::Question(error) => error.into(),

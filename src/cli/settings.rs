@@ -119,6 +119,8 @@ pub(super) fn derivative(ask: &Ask) -> Result<Settings, Failure> {
         seed: ask.seed,
         workers: ask.model.workers.map(usize::from),
         on_failure: ask.on_failure,
+        dense: ask.dense,
+        redetect: false,
         bounds: ask.report,
     })
 }

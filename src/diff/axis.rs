@@ -34,6 +34,29 @@ impl Axis {
         }
     }
 
+    /// The greater of its magnitude and its scale.
+    pub fn scale_here(&self) -> f64 {
+        self.x.abs().max(self.scale)
+    }
+
+    /// Whether there is little room on one side of it.
+    pub fn is_cramped(&self) -> bool {
+        let (up, down) = self.room();
+        up.min(down) < 0.01 * self.scale_here()
+    }
+
+    /// The value displaced by so much, or the other way, or as far as there is room.
+    pub fn within(&self, by: f64) -> f64 {
+        let (up, down) = self.room();
+        self.displaced(if up >= by || up >= down { by } else { -by })
+    }
+
+    /// How far it really moves when it is to be displaced: to either side on average, or where there is room.
+    pub(super) fn realised(&self, by: f64) -> f64 {
+        let (there, back) = (self.displaced(by) - self.x, self.x - self.displaced(-by));
+        if back / by < 0.5 { there } else { (there + back) / 2.0 }
+    }
+
     /// Its own magnitude, or the scale where it is 0.
     pub(super) fn magnitude(&self) -> f64 {
         if self.x == 0.0 { self.scale } else { self.x.abs() }

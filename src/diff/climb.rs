@@ -199,6 +199,11 @@ impl Probe {
         };
     }
 
+    /// Whether its step was not found but given.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.method, Method::Fixed { .. })
+    }
+
     /// A point of this round failed.
     pub(super) fn fail(&mut self, ahead: bool) {
         self.failed[usize::from(!ahead)] = true;
@@ -228,7 +233,10 @@ impl Probe {
                 let grown = if silent { grown.max(self.step * self.reach.scale / self.reach.magnitude) } else { grown };
                 Some(grown.min(self.soft_limit()).max(self.step))
             }
-            Method::Tableau { .. } => None,
+            Method::Tableau { .. } => {
+                self.kept = self.step;
+                None
+            }
         };
     }
 

@@ -1,5 +1,6 @@
 //! The lines along which differences are taken: coordinate axes, a tangent or its parts, random directions.
 
+use super::axis::power_of_two;
 use super::direction::Signs;
 use super::stencil::{Shape, Stencil};
 use super::{Axis, Defect, Displacement, Place};
@@ -8,8 +9,14 @@ use super::{Axis, Defect, Displacement, Place};
 pub(super) enum Lines {
     /// Probe j goes along coordinate j; its parameter is the displacement.
     Axes,
-    /// Probe j goes along the j-th vector; its parameter is the factor.
-    Along(Vec<Vec<f64>>),
+    /// Probe j goes along the j-th vector, of which the coordinates that are not zero are given, ascending; its
+    /// parameter is the factor.
+    Along {
+        /// The vectors.
+        lines: Vec<Vec<(usize, f64)>>,
+        /// Whether they are parts of one tangent, whose derivatives are added up.
+        parts: bool,
+    },
     /// Probe j goes along the j-th random direction, to its end and to the opposite one.
     Random(Signs),
 }
@@ -38,7 +45,7 @@ impl Lines {
     /// of those along the part that can go ahead and the part that cannot.
     pub(super) fn of_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, Vec<Defect>> {
         if tangent.iter().all(|v| *v == 0.0) {
-            return Ok(Lines::Along(Vec::new()));
+            return Ok(Lines::Along { lines: Vec::new(), parts: true });
         }
         let fixed: Vec<_> = (0..axes.len())
             .filter(|&i| tangent[i] != 0.0 && axes[i].room() == (0.0, 0.0))
@@ -47,26 +54,38 @@ impl Lines {
         if !fixed.is_empty() {
             return Err(fixed);
         }
-        let reach = reach_along(axes, tangent);
+        let line: Vec<_> = tangent.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
+        let reach = reach_along(axes, &line);
         let stencil = Stencil::within(shape, reach.step, reach.up, reach.down);
         if stencil.step().abs() >= reach.step / 8.0 {
-            return Ok(Lines::Along(vec![tangent.to_vec()]));
+            return Ok(Lines::Along { lines: vec![line], parts: true });
         }
-        let part = |wanted: bool| -> Vec<f64> {
-            let goes_ahead = |axis: &Axis, v: f64| {
-                let (up, down) = axis.room();
-                (if v > 0.0 { up >= down } else { down >= up }) == wanted
-            };
-            axes.iter().zip(tangent).map(|(axis, &v)| if goes_ahead(axis, v) { v } else { 0.0 }).collect()
+        let (ahead, behind): (Vec<_>, Vec<_>) = line.into_iter().partition(|&(i, v)| {
+            let (up, down) = axes[i].room();
+            if v > 0.0 { up >= down } else { down >= up }
+        });
+        let lines = [ahead, behind].into_iter().filter(|part| !part.is_empty()).collect();
+        Ok(Lines::Along { lines, parts: true })
+    }
+
+    /// One line a group of coordinates, each of which moves by its own step: the one asked for, else in proportion
+    /// to its magnitude. Where steps are fixed the parameter is 1.
+    pub(super) fn of_groups(axes: &[Axis], groups: &[Vec<usize>], fixed: bool) -> Lines {
+        let unit = |axis: &Axis| if fixed || axis.by_hand { axis.step } else { power_of_two(axis.magnitude()) };
+        // A coordinate that has no room ahead goes the other way.
+        let sign = |axis: &Axis| {
+            let (up, down) = axis.room();
+            if up >= down.min(unit(axis)) { 1.0 } else { -1.0 }
         };
-        Ok(Lines::Along([part(true), part(false)].into_iter().filter(|part| part.iter().any(|v| *v != 0.0)).collect()))
+        let line = |group: &Vec<usize>| group.iter().map(|&i| (i, sign(&axes[i]) * unit(&axes[i]))).collect();
+        Lines::Along { lines: groups.iter().map(line).collect(), parts: false }
     }
 
     /// The number of probes.
     pub(super) fn len(&self, axes: &[Axis]) -> usize {
         match self {
             Lines::Axes => axes.len(),
-            Lines::Along(lines) => lines.len(),
+            Lines::Along { lines, .. } => lines.len(),
             Lines::Random(signs) => signs.samples(),
         }
     }
@@ -78,9 +97,9 @@ impl Lines {
                 let axis = &axes[probe];
                 let (up, down) = axis.room();
                 let Axis { step, by_hand, .. } = *axis;
-                Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.x.abs().max(axis.scale) }
+                Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.scale_here() }
             }
-            Lines::Along(lines) => reach_along(axes, &lines[probe]),
+            Lines::Along { lines, .. } => reach_along(axes, &lines[probe]),
             Lines::Random(_) => Reach { up: 1.0, down: 1.0, step: 1.0, by_hand: true, magnitude: 1.0, scale: 1.0 },
         }
     }
@@ -90,10 +109,11 @@ impl Lines {
         match self {
             Lines::Axes => axes[probe].displaced(t) - axes[probe].x,
             // Coordinates are rounded each in its own way.
-            Lines::Along(lines) => {
-                let moves =
-                    axes.iter().zip(&lines[probe]).any(|(axis, v)| *v != 0.0 && axis.displaced(v * t) != axis.x);
-                if moves { t } else { 0.0 }
+            Lines::Along { lines, parts } => {
+                let moves = |(i, v): &(usize, f64)| axes[*i].displaced(v * t) != axes[*i].x;
+                let mut line = lines[probe].iter();
+                // A tangent may be lost in some of its coordinates, of columns none may be lost.
+                if if *parts { line.any(moves) } else { line.all(moves) } { t } else { 0.0 }
             }
             Lines::Random(_) => t,
         }
@@ -103,9 +123,8 @@ impl Lines {
     pub(super) fn displace(&self, axes: &[Axis], probe: usize, t: f64, out: &mut Displacement) {
         match self {
             Lines::Axes => out.push((probe, axes[probe].displaced(t))),
-            Lines::Along(lines) => {
-                let moved = lines[probe].iter().enumerate().filter(|(_, v)| **v != 0.0);
-                out.extend(moved.map(|(i, v)| (i, axes[i].displaced(v * t))));
+            Lines::Along { lines, .. } => {
+                out.extend(lines[probe].iter().map(|&(i, v)| (i, axes[i].displaced(v * t))));
             }
             Lines::Random(signs) => signs.point(probe, t < 0.0, |i, value| out.push((i, value))),
         }
@@ -115,7 +134,12 @@ impl Lines {
     pub(super) fn place(&self, axes: &[Axis], probe: usize, t: f64) -> Place {
         match self {
             Lines::Axes => Place::Axis { coordinate: probe, step: self.realised(axes, probe, t) },
-            Lines::Along(_) => Place::Tangent { step: t },
+            Lines::Along { parts: true, .. } => Place::Tangent { step: t },
+            Lines::Along { lines, .. } => {
+                let line = &lines[probe];
+                let (coordinate, v) = line.first().copied().unwrap_or_default();
+                Place::Group { coordinate, step: v * t, others: line.len().saturating_sub(1) }
+            }
             Lines::Random(_) => Place::Sample { sample: probe, reversed: t < 0.0 },
         }
     }
@@ -138,13 +162,13 @@ impl Lines {
 
 /// Along a direction the step is the longest at which no coordinate moves farther than its own. So a tangent's
 /// length does not matter, nor that its coordinates have different units. Room is what all coordinates have.
-fn reach_along(axes: &[Axis], direction: &[f64]) -> Reach {
+fn reach_along(axes: &[Axis], line: &[(usize, f64)]) -> Reach {
     let none = f64::INFINITY;
     let most = Reach { up: none, down: none, step: f64::MAX, by_hand: false, magnitude: f64::MAX, scale: f64::MAX };
-    axes.iter().zip(direction).filter(|(_, v)| **v != 0.0).fold(most, |reach, (axis, v)| {
+    line.iter().map(|&(i, v)| (&axes[i], v)).fold(most, |reach, (axis, v)| {
         let (up, down) = axis.room();
-        let (ahead, back) = if *v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
-        let scale = axis.x.abs().max(axis.scale) / v.abs();
+        let (ahead, back) = if v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
+        let scale = axis.scale_here() / v.abs();
         Reach {
             up: reach.up.min(ahead),
             down: reach.down.min(back),

@@ -19,6 +19,7 @@ mod noise_line;
 mod plan;
 mod round;
 mod share;
+mod sparsity;
 mod stencil;
 mod sweep;
 mod tableau;
@@ -28,6 +29,7 @@ use axis::round_to;
 pub use axis::{Axis, automatic_step};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};
+pub use sparsity::Sparsity;
 pub use sweep::{Derivative, Impasse, Sweep};
 
 /// A point near the base: the coordinates that differ, ascending, and their values.

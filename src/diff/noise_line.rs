@@ -26,7 +26,7 @@ impl NoiseLine {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let axes = &plan.axes;
         let moves = axes.iter().enumerate().filter(|(i, _)| match &plan.lines {
-            Lines::Along(lines) => lines.iter().any(|line| line[*i] != 0.0),
+            Lines::Along { lines, .. } => lines.iter().any(|line| line.binary_search_by_key(i, |(i, _)| *i).is_ok()),
             _ => true,
         });
         let moves = moves.map(|(i, axis)| (i, spacing(axis, random.random_range(0.5..1.0), random.random())));

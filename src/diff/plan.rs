@@ -50,6 +50,9 @@ pub enum Problem<'a> {
     Jvp(&'a [f64]),
     /// w·J for a cotangent w of length m, which [`Plan::start`] is given: no matrix is held.
     Vjp,
+    /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
+    /// [unit](super::Derivative::units).
+    Groups(&'a [Vec<usize>]),
 }
 
 /// Why a coordinate cannot be differentiated.
@@ -82,6 +85,15 @@ pub enum Place {
         coordinate: usize,
         /// Its displacement.
         step: f64,
+    },
+    /// Several coordinates displaced, each by its own step.
+    Group {
+        /// The first of them.
+        coordinate: usize,
+        /// Its displacement.
+        step: f64,
+        /// How many others there are.
+        others: usize,
     },
     /// The tangent, times `step`, added.
     Tangent {
@@ -138,6 +150,7 @@ impl Plan {
         let vjp = matches!(problem, Problem::Vjp);
         let lines = match (problem, algorithm) {
             (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
+            (Problem::Groups(groups), _) => Lines::of_groups(&axes, groups, matches!(method, Method::Fixed { .. })),
             (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
                 let signs = Signs::new(&axes, samples, seed);
                 check_ends(&axes, &signs)?;
@@ -170,8 +183,14 @@ impl Plan {
         // Noise is measured from the base. Without a single probe the base alone is evaluated, since it tells m.
         let uses_base = method != Method::Fixed { bounded: false }
             || probes == 0
+            || matches!(problem, Problem::Groups(_))
             || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
         Ok(Plan { axes, lines, method, order, first: Round::new(entries), uses_base, vjp })
+    }
+
+    /// The same, to be started from the base, which was evaluated already.
+    pub fn started_at_base(self) -> Plan {
+        Plan { uses_base: true, ..self }
     }
 
     /// The number of evaluations in all, the scout included: exact where steps are fixed and none is given up, else

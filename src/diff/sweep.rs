@@ -63,8 +63,11 @@ enum Stage {
 /// What is known in the end.
 #[derive(Clone, Debug)]
 pub struct Derivative {
-    /// m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP.
+    /// m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP, m × the number of groups by columns for
+    /// groups.
     pub values: Vec<f64>,
+    /// What each coordinate's derivative is multiplied by in the column of its group; empty if there are none.
+    pub units: Vec<f64>,
     /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
     /// standard error. Absent where no bounds were asked for.
     pub bounds: Option<Vec<f64>>,
@@ -336,9 +339,15 @@ impl Sweep {
         let kept = |probe: usize| probes[probe].kept;
         let steps = match &plan.lines {
             Lines::Axes => (0..n).map(kept).collect(),
-            Lines::Along(lines) => (0..n)
-                .map(|i| lines.iter().enumerate().map(|(j, v)| (v[i] * kept(j)).abs()).fold(0.0, f64::max))
-                .collect(),
+            Lines::Along { lines, .. } => {
+                let mut steps = vec![0.0f64; n];
+                for (probe, line) in lines.iter().enumerate() {
+                    for &(i, v) in line {
+                        steps[i] = steps[i].max((v * kept(probe)).abs());
+                    }
+                }
+                steps
+            }
             Lines::Random(signs) => (0..n)
                 .map(|i| {
                     let [a, b] = signs.ends(i);
@@ -347,14 +356,24 @@ impl Sweep {
                 .collect(),
         };
         let bounded = !bounds.is_empty();
+        let mut units = Vec::new();
+        if let Lines::Along { lines, parts: false } = &plan.lines {
+            units = vec![0.0; n];
+            for (probe, line) in probes.iter().zip(lines) {
+                for &(i, v) in line {
+                    // What was asked for may have been rounded on its way.
+                    units[i] = if probe.is_fixed() { plan.axes[i].realised(v * probe.kept) / probe.kept } else { v };
+                }
+            }
+        }
         let (values, bounds) = match &plan.lines {
-            Lines::Axes => (values, bounds),
-            Lines::Along(_) => (sum(&values, m), sum(&bounds, m)),
+            Lines::Axes | Lines::Along { parts: false, .. } => (values, bounds),
+            Lines::Along { .. } => (sum(&values, m), sum(&bounds, m)),
             Lines::Random(signs) => signs.average(&values, if cotangent.is_some() { 1 } else { m }),
         };
         let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
         let noise = plan.measures_noise().then_some(noise.absolute);
-        Derivative { values, bounds, steps, noise, evaluations, stumbles }
+        Derivative { values, bounds, units, steps, noise, evaluations, stumbles }
     }
 }
 

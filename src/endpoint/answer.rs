@@ -121,7 +121,7 @@ impl Answer {
     pub fn write(&self, out: &mut Vec<u8>, encoding: Encoding) {
         self.write_with(out, &mut |out, piece| match piece {
             Piece::Array(array) => codec::write_array(out, array, encoding),
-            Piece::Block(Block::Real(view)) => codec::write_view(out, view, encoding),
+            Piece::Block(Block::Real(view)) => codec::write_view(out, view.view(), encoding),
             Piece::Block(Block::Complex(array)) => codec::write_view(out, array.view(), encoding),
         });
     }

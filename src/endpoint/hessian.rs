@@ -1,7 +1,7 @@
 //! Second derivatives: products of a Hessian with a vector, as differences of gradients.
 
 use super::axes::{axes, refused};
-use super::derive::non_finite;
+use super::differences::non_finite;
 use super::error::Place;
 use super::request::Request;
 use super::settings::Settings;

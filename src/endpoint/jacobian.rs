@@ -1,10 +1,13 @@
 //! A Jacobian as it was computed: one column-major matrix over real coordinates, or the blocks of a model
 //! that has its own. Blocks are views; nothing is copied until someone writes it out.
 
-use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn, ShapeBuilder};
 use num_complex::Complex;
 
 use super::Report;
+use crate::diff::Sparsity;
 use crate::tree::{Array, Layout, Path, Span};
 
 /// ∂output/∂input for every pair of the outputs and inputs asked for.
@@ -25,6 +28,8 @@ pub(super) enum Values {
     Blocks(Vec<Array>),
     /// Bounds of columns.
     Bounds(Vec<f64>),
+    /// The entries of a pattern, by columns; all else is zero. Numbers or bounds, of real coordinates only.
+    Sparse(Arc<Sparsity>, Vec<f64>),
 }
 
 /// One block: shape of the output, then shape of the input.
@@ -35,7 +40,7 @@ pub(super) enum Values {
 #[derive(Clone, Debug)]
 pub enum Block<'j> {
     /// Both ends are real.
-    Real(ArrayViewD<'j, f64>),
+    Real(CowArray<'j, f64, IxDyn>),
     /// One end is complex.
     Complex(ArrayD<Complex<f64>>),
 }
@@ -84,7 +89,15 @@ impl Jacobian {
     pub fn columns(&self) -> Option<&[f64]> {
         match &self.values {
             Values::Columns(columns) | Values::Bounds(columns) => Some(columns),
-            Values::Blocks(_) => None,
+            Values::Blocks(_) | Values::Sparse(..) => None,
+        }
+    }
+
+    /// Its pattern and the entries by columns, where it was computed with one.
+    pub(crate) fn sparse(&self) -> Option<(&Sparsity, &[f64])> {
+        match &self.values {
+            Values::Sparse(pattern, values) => Some((pattern, values)),
+            _ => None,
         }
     }
 
@@ -102,13 +115,28 @@ impl Jacobian {
                 let strides: Vec<usize> = strides.collect();
                 let start = (wrt.offset * m + of.offset).min(columns.len());
                 let view = ArrayViewD::from_shape(IxDyn(&shape).strides(IxDyn(&strides)), &columns[start..]);
-                Block::Real(view.unwrap_or_else(|error| unreachable!("a block lies within its matrix: {error}")))
+                Block::Real(view.unwrap_or_else(|error| unreachable!("a block lies within its matrix: {error}")).into())
+            }
+            Values::Sparse(pattern, values) => {
+                let mut block = vec![0.0; of.len * wrt.len];
+                for column in 0..wrt.len {
+                    let start = pattern.start(wrt.offset + column);
+                    let rows = pattern.column(wrt.offset + column).iter().map(|&row| row as usize);
+                    let entries = rows.zip(&values[start..]);
+                    for (row, value) in entries.filter(|(row, _)| (of.offset..of.offset + of.len).contains(row)) {
+                        block[(row - of.offset) * wrt.len + column] = *value;
+                    }
+                }
+                let block = ArrayD::from_shape_vec(IxDyn(&shape), block);
+                Block::Real(block.unwrap_or_else(|error| unreachable!("as many as the shape says: {error}")).into())
             }
             Values::Blocks(blocks) => {
                 let array = &blocks[i * self.wrt.spans().len() + j];
                 if let Some(values) = array.as_slice::<f64>() {
                     let view = ArrayViewD::from_shape(IxDyn(array.shape()), values);
-                    return Block::Real(view.unwrap_or_else(|error| unreachable!("an array fits its shape: {error}")));
+                    return Block::Real(
+                        view.unwrap_or_else(|error| unreachable!("an array fits its shape: {error}")).into(),
+                    );
                 }
                 let values = array.as_slice::<Complex<f64>>().unwrap_or_default().to_vec();
                 let owned = ArrayD::from_shape_vec(IxDyn(array.shape()), values);

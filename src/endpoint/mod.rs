@@ -10,15 +10,20 @@ mod body;
 #[cfg(feature = "cli")]
 mod case;
 mod derive;
+mod differences;
 mod error;
 mod faults;
 mod hessian;
 mod jacobian;
+pub(crate) mod matrix_market;
 mod native;
+#[cfg(feature = "cli")]
+pub(crate) mod npz;
 mod question;
 mod report;
 mod request;
 mod settings;
+pub(crate) mod sparse;
 mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};

@@ -18,6 +18,10 @@ pub struct Settings {
     pub workers: Option<usize>,
     /// What becomes of points that fail.
     pub on_failure: Option<OnFailure>,
+    /// Whether a known sparsity pattern is not to be used.
+    pub dense: bool,
+    /// Whether a pattern that was detected before is to be detected again.
+    pub redetect: bool,
     /// Whether errors are to be bounded even where that takes further evaluations.
     pub bounds: bool,
 }
@@ -29,6 +33,8 @@ pub struct Defaults {
     pub gradient: Gradient,
     /// Instances evaluated at once, if that is fixed.
     pub workers: Option<usize>,
+    /// What is known of the Jacobian's sparsity.
+    pub(crate) sparsity: Option<super::sparse::Rule>,
 }
 
 impl Defaults {

@@ -13,7 +13,7 @@ use super::compute::{Asked, Obstacle};
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, binref, settings};
 use crate::codec::{self, Encoding, JsonError};
-use crate::endpoint::{self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings};
+use crate::endpoint::{self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings, npz};
 use crate::exec::Progress;
 use crate::schema::Violations;
 
@@ -36,6 +36,10 @@ async fn answer(asked: &Arc<Asked>, served: Arc<Served>, endpoint: Endpoint, req
         Ok(run) => run,
         Err(reply) => return *reply,
     };
+    let archived = match archived(request.uri().query()) {
+        Ok(archived) => archived,
+        Err(reply) => return *reply,
+    };
     let typed = is_json(request.headers());
     let replied = asked.compute(request.into_body(), move |asked, body, progress| {
         let parse = |text: &[u8]| match asked.shared.binref {
@@ -48,6 +52,10 @@ async fn answer(asked: &Arc<Asked>, served: Arc<Served>, endpoint: Endpoint, req
             Err(reply) => return *reply,
         };
         match question(&asked.shared, &served, endpoint, body, progress) {
+            Ok((answer, _)) if archived => match npz::archive(&answer) {
+                Ok(bytes) => reply::typed(StatusCode::OK, "application/octet-stream", bytes),
+                Err(message) => reply::detail(StatusCode::UNPROCESSABLE_ENTITY, message),
+            },
             Ok((answer, report)) => written(&asked.shared, &answer, report, endpoint, agreed, &run),
             Err(error) => {
                 if matches!(error, Error::Model { .. }) {
@@ -84,6 +92,20 @@ pub(super) async fn test(shared: Arc<Shared>, served: Arc<Served>, request: Requ
         replied.await.unwrap_or_else(|obstacle| hindered(&obstacle, &asked))
     };
     asked.answered("test", answer).await
+}
+
+/// Whether the query asks for arrays as NumPy's archive: `format=npz`.
+fn archived(query: Option<&str>) -> Result<bool, Box<Reply>> {
+    let given = query.into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("format="));
+    match given {
+        None | Some("json") => Ok(false),
+        Some("npz") => Ok(true),
+        Some(_) => {
+            let entry =
+                json!({"type": "literal_error", "loc": ["query", "format"], "msg": "Input should be 'json' or 'npz'"});
+            Err(Box::new(reply::detail(StatusCode::UNPROCESSABLE_ENTITY, vec![entry])))
+        }
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

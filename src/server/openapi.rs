@@ -135,6 +135,7 @@ fn own_fields() -> [(String, Value); 2] {
             "seed": {"type": "integer", "minimum": 0},
             "workers": {"type": "integer", "minimum": 1},
             "on_failure": {"type": "string", "enum": ["recover", "error"]},
+            "dense": {"type": "boolean"},
         },
         "additionalProperties": false,
     });

@@ -19,6 +19,8 @@ struct Fd {
     seed: Option<u64>,
     workers: Option<std::num::NonZeroUsize>,
     on_failure: Option<OnFailure>,
+    #[serde(default)]
+    dense: bool,
 }
 
 /// Takes both fields out of a request. Whether a report is wanted comes second.
@@ -51,6 +53,8 @@ pub(super) fn take(body: &mut Map<String, Value>) -> Result<(Settings, bool), Ve
         seed: fd.seed,
         workers: fd.workers.map(usize::from),
         on_failure: fd.on_failure,
+        dense: fd.dense,
+        redetect: false,
         bounds: report,
     };
     Ok((settings, report))

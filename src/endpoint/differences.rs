@@ -1,0 +1,342 @@
+//! Differences: what is asked for laid out as coordinates, the first evaluation, the sweep, and the report.
+
+use std::time::{Duration, Instant};
+
+use super::axes::{axes, refused, short, wanted};
+use super::error::Place;
+use super::report::{Noise, Report, Steps, Stumble};
+use super::request::Request;
+use super::settings::Settings;
+use super::{Context, Error};
+use crate::diff::{self, Algorithm, Axis, Derivative, Displacement, Plan, Problem};
+use crate::exec::{self, Cause, Failure, Workers};
+use crate::manifest::{AlgorithmName, OnFailure};
+use crate::model::{Base, ModelError, ModelErrorKind};
+use crate::tree::{Layout, Path, Tree};
+
+/// A request whose inputs are laid out.
+pub(super) struct Prepared {
+    pub(super) base: Base,
+    pub(super) axes: Vec<Axis>,
+    pub(super) algorithm: Algorithm,
+    /// Of random directions, if there are to be any.
+    seed: Option<u64>,
+    started: Instant,
+}
+
+/// A request whose outputs are laid out too, since one evaluation has shown them.
+pub(super) struct Scouted {
+    pub(super) base: Base,
+    pub(super) outcome: Vec<f64>,
+    pub(super) outputs: Tree,
+    /// About how long an evaluation takes.
+    typical: Duration,
+}
+
+pub(super) fn prepare(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Prepared, Error> {
+    let started = Instant::now();
+    let wrt = Layout::of(&request.inputs, &request.wrt)
+        .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
+    let (algorithm, seed) = algorithm(context, request, settings, wrt.len())?;
+    let base = Base::new(request.inputs.clone(), wrt, Layout::default());
+    let order = if matches!(algorithm, Algorithm::Forward | Algorithm::Backward) { 1 } else { 2 };
+    let axes = axes(context, request, settings, &base, order)?;
+    // Where all steps are by hand there is none to be found.
+    let by_hand = !axes.is_empty() && axes.iter().all(|axis| axis.by_hand);
+    let algorithm = match algorithm {
+        Algorithm::Auto if by_hand => Algorithm::Central,
+        Algorithm::AutoForward if by_hand => Algorithm::Forward,
+        other => other,
+    };
+    Ok(Prepared { base, axes, algorithm, seed, started })
+}
+
+/// The first evaluation, at the base or displaced from it: it shows which outputs there are.
+pub(super) fn scout(
+    context: &Context<'_>,
+    request: &Request,
+    base: Base,
+    point: &Displacement,
+    at: diff::Place,
+) -> Result<Scouted, Error> {
+    let (pool, progress) = (context.pool, context.progress);
+    progress.plan(1);
+    let place = || place(at, &base);
+    let mut instance = pool.lend(progress).map_err(|error| Error::opening(pool, error))?;
+    let clock = Instant::now();
+    let outputs = instance.apply(&base.displaced(point));
+    let typical = clock.elapsed();
+    let outputs = match instance.settle(outputs) {
+        Ok(outputs) => outputs,
+        // Refused where we displaced them: were they ever good? If not, that is the caller's fault.
+        Err(error) if error.kind == ModelErrorKind::Refused && place() != Place::Base => {
+            super::apply(context, &base.inputs)?;
+            return Err(Error::at(pool, place(), error));
+        }
+        Err(error) => return Err(Error::at(pool, place(), error)),
+    };
+    progress.advance(1);
+    let paths = request.of.resolve(&outputs)?;
+    let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
+    let mut outcome = vec![0.0; of.len()];
+    of.ravel(&outputs, &mut outcome).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
+    if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
+        return Err(Error::at(pool, place(), non_finite(&of, row)));
+    }
+    Ok(Scouted { base: base.with_outputs(of), outcome, outputs, typical })
+}
+
+/// Evaluates what the plan asks for. The number of workers taken comes back too.
+pub(super) fn carry_out(
+    context: &Context<'_>,
+    settings: &Settings,
+    scouted: &Scouted,
+    plan: Plan,
+    algorithm: Algorithm,
+    cotangent: Option<&[f64]>,
+) -> Result<(Derivative, usize), Error> {
+    let most = settings.workers.or(context.defaults.workers);
+    let workers = Workers {
+        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        spare: most.is_none(),
+        typical: scouted.typical,
+    };
+    let recover = match settings.on_failure.or(context.defaults.gradient.on_failure) {
+        Some(policy) => policy == OnFailure::Recover,
+        // A step that was chosen is the step that is taken.
+        None => {
+            matches!(algorithm, Algorithm::Auto | Algorithm::AutoForward | Algorithm::Central4 | Algorithm::Richardson)
+        }
+    };
+    let expected = plan.evaluations();
+    let mut machine = plan.start(&scouted.outcome, cotangent);
+    let workers = exec::sweep(context.pool, &scouted.base, &mut machine, expected, workers, recover, context.progress)
+        .map_err(|failure| failed(failure, &scouted.base, context))?;
+    Ok((machine.finish(), workers))
+}
+
+/// Plans, scouts, sweeps and folds.
+pub(super) fn differences(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    problem: Problem<'_>,
+    cotangent: impl FnOnce(&Layout) -> Result<Option<Vec<f64>>, Error>,
+) -> Result<(Base, Derivative, Report), Error> {
+    let Prepared { base, axes, algorithm, seed, started } = prepare(context, request, settings)?;
+    let is_jvp = matches!(problem, Problem::Jvp(_));
+    let is_vjp = matches!(problem, Problem::Vjp);
+    let plan = Plan::new(axes, problem, algorithm, settings.bounds).map_err(|defects| refused(&defects, &base))?;
+    let samples = plan.samples();
+    if samples.is_some() && !is_vjp {
+        refuse_noisy_complex(context, request, &base.wrt)?;
+    }
+    let mut point = Displacement::new();
+    plan.scout(&mut point);
+    let scouted = scout(context, request, base, &point, plan.scouted())?;
+    let cotangent = cotangent(&scouted.base.of)?;
+    let (found, workers) = carry_out(context, settings, &scouted, plan, algorithm, cotangent.as_deref())?;
+    let base = scouted.base;
+    let mut report = report(&base, &found, is_vjp);
+    report.algorithm = name(algorithm, is_jvp, samples).to_owned();
+    report.workers = workers;
+    report.samples = samples;
+    report.seed = samples.and(seed);
+    report.warnings = warnings(&found, samples);
+    report.elapsed = started.elapsed();
+    Ok((base, found, report))
+}
+
+/// What a derivative cost and how it was taken, as far as it says so itself.
+pub(super) fn report(base: &Base, found: &Derivative, is_vjp: bool) -> Report {
+    let stumbles = found.stumbles.iter().map(|stumble| Stumble {
+        place: match stumble.place {
+            diff::Place::Axis { coordinate, .. } => base.wrt.name(coordinate),
+            diff::Place::Group { coordinate, others, .. } => group(base, coordinate, others),
+            diff::Place::Tangent { .. } => "the tangent".to_owned(),
+            diff::Place::Sample { sample, .. } => format!("random direction {sample}"),
+            diff::Place::Base | diff::Place::Noise => "the measurement of noise".to_owned(),
+        },
+        steps: stumble.steps.clone(),
+    });
+    let noise = found.noise.as_ref().map_or_else(Vec::new, |noise| {
+        if is_vjp {
+            return noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise }).collect();
+        }
+        let ranges = ranges(&base.of, noise).into_iter();
+        ranges.map(|(path, least, most)| Noise { path, least, most }).collect()
+    });
+    let steps = ranges(&base.wrt, &found.steps).into_iter();
+    Report {
+        evaluations: found.evaluations,
+        steps: steps.map(|(path, least, most)| Steps { path, least, most }).collect(),
+        noise,
+        stumbles: stumbles.collect(),
+        ..Report::default()
+    }
+}
+
+/// `x[0] and 3 others`
+fn group(base: &Base, coordinate: usize, others: usize) -> String {
+    let name = base.wrt.name(coordinate);
+    match others {
+        0 => name,
+        1 => format!("{name} and 1 other"),
+        _ => format!("{name} and {others} others"),
+    }
+}
+
+/// A matrix of random estimates does not show whether a complex output is holomorphic in a complex input,
+/// without which an entry is no derivative.
+fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) -> Result<(), Error> {
+    let outputs = wanted(context.pool.model().signature(), request);
+    let output = outputs.iter().find(|(_, leaf)| leaf.dtype.is_complex());
+    let input = wrt.spans().iter().find(|span| span.dtype.is_complex());
+    let (Some((output, _)), Some(input)) = (output, input) else { return Ok(()) };
+    let input = &input.path;
+    Err(Error::caller(
+        Path::root(),
+        "value_error",
+        format!(
+            "Value error, {output} and {input} are both complex, and the stochastic algorithm cannot tell whether \
+             the one is a holomorphic function of the other: choose another algorithm, or ask for a JVP or VJP"
+        ),
+    ))
+}
+
+/// What whoever uses the numbers must know.
+pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
+    let Some(bounds) = &found.bounds else { return Vec::new() };
+    let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let (size, error) = (norm(&found.values), norm(bounds));
+    let mut warnings = Vec::new();
+    match samples {
+        Some(samples) if error > size => warnings.push(format!(
+            "the standard error of this estimate from {samples} random directions is {:.0} % of its size: take more, \
+             or algorithm = \"auto\"",
+            100.0 * error / size
+        )),
+        None if error > size && size > 0.0 && error.is_finite() => warnings.push(format!(
+            "the error of this derivative may be {:.1} times its size: the outputs are too noisy, or do not depend \
+             on the inputs",
+            error / size
+        )),
+        _ => {}
+    }
+    warnings
+}
+
+pub(super) fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -> &'static str {
+    match algorithm {
+        Algorithm::Auto => "auto",
+        Algorithm::AutoForward => "auto-forward",
+        Algorithm::Central => "central",
+        Algorithm::Forward => "forward",
+        Algorithm::Backward => "backward",
+        Algorithm::Central4 => "central4",
+        Algorithm::Richardson => "richardson",
+        Algorithm::Stochastic { .. } if samples.is_some() => "stochastic",
+        Algorithm::Stochastic { .. } if is_jvp => "central (a tangent is a direction already)",
+        Algorithm::Stochastic { .. } => "central (no dearer than stochastic)",
+    }
+}
+
+/// The least and the greatest of the values of every leaf that has any.
+fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
+    let spans = layout.spans().iter().filter(|span| span.len > 0);
+    let range = |values: &[f64]| values.iter().fold((f64::INFINITY, 0.0f64), |(a, b), v| (v.min(a), v.max(b)));
+    spans
+        .map(|span| {
+            let (least, most) = range(&values[span.offset..span.offset + span.len]);
+            (span.path.clone(), least, most)
+        })
+        .collect()
+}
+
+/// The algorithm: as asked, else as the inputs say, else as the manifest says, else automatic. With the
+/// seed, drawn if it is not given.
+fn algorithm(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    n: usize,
+) -> Result<(Algorithm, Option<u64>), Error> {
+    let defaults = &context.defaults.gradient;
+    let name = match (settings.algorithm, context.defaults.algorithm_from()) {
+        (Some(name), _) => name,
+        (None, Some(path)) => match request.inputs.get(&path) {
+            Some(Tree::Text(text)) => {
+                let word = text.trim_matches('"');
+                word.parse().map_err(|error: String| Error::caller(path, "literal_error", error))?
+            }
+            _ => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
+        },
+        (None, None) => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
+    };
+    let samples = settings.samples.or(defaults.samples).unwrap_or_else(|| diff::default_samples(n));
+    let seed = settings.seed.or(defaults.seed);
+    Ok(match name {
+        AlgorithmName::Auto => (Algorithm::Auto, None),
+        AlgorithmName::AutoForward => (Algorithm::AutoForward, None),
+        AlgorithmName::Central => (Algorithm::Central, None),
+        AlgorithmName::Forward => (Algorithm::Forward, None),
+        AlgorithmName::Backward => (Algorithm::Backward, None),
+        AlgorithmName::Central4 => (Algorithm::Central4, None),
+        AlgorithmName::Richardson => (Algorithm::Richardson, None),
+        AlgorithmName::Stochastic => {
+            // Short enough to be typed again, and exact in JSON.
+            let seed = seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
+            (Algorithm::Stochastic { samples, seed }, Some(seed))
+        }
+    })
+}
+
+fn failed(failure: Failure, base: &Base, context: &Context<'_>) -> Error {
+    match failure {
+        Failure::Point { place: at, tried, cause } => {
+            let mut error = match cause {
+                Cause::Model(error) => error,
+                Cause::NonFinite(non_finite_at) => non_finite(&base.of, non_finite_at.row),
+            };
+            if !tried.is_empty() {
+                let steps: Vec<_> = tried.iter().map(|step| short(*step)).collect();
+                error.message += &format!(" (nor did the model answer with any of the steps {})", steps.join(", "));
+            }
+            Error::at(context.pool, place(at, base), error)
+        }
+        Failure::Stuck(defect) => refused(&[defect], base),
+        Failure::Opening(error) => Error::opening(context.pool, error),
+        Failure::Cancelled => Error::Cancelled,
+    }
+}
+
+pub(super) fn non_finite(of: &Layout, row: usize) -> ModelError {
+    ModelError::failed(format!(
+        "its output {} is not finite there, or its change is too large for a number",
+        of.name(row)
+    ))
+}
+
+/// Where a point lies, in words.
+fn place(place: diff::Place, base: &Base) -> Place {
+    match place {
+        diff::Place::Base => Place::Base,
+        diff::Place::Noise => Place::Displaced("inputs all a little displaced, to see the noise".to_owned()),
+        diff::Place::Axis { coordinate, step } => {
+            let sign = if step < 0.0 { '-' } else { '+' };
+            Place::Displaced(format!("{} {sign} {}", base.wrt.name(coordinate), short(step.abs())))
+        }
+        diff::Place::Group { coordinate, step, others } => {
+            let sign = if step < 0.0 { '-' } else { '+' };
+            Place::Displaced(format!("{} {sign} {}", group(base, coordinate, others), short(step.abs())))
+        }
+        diff::Place::Tangent { step } => {
+            let sign = if step < 0.0 { '-' } else { '+' };
+            Place::Displaced(format!("the inputs {sign} {} times the tangent", short(step.abs())))
+        }
+        diff::Place::Sample { sample, reversed } => {
+            let sign = if reversed { '-' } else { '+' };
+            Place::Displaced(format!("the inputs {sign} random direction {sample}"))
+        }
+    }
+}

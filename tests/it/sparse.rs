@@ -1,0 +1,222 @@
+//! Sparse Jacobians: patterns declared, detected, wrong; against dense differences and closed forms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use secant::{AlgorithmName, Array, Block, Gradient, Model, Structure, Tree, json};
+
+use crate::probe::{plugin, python};
+use crate::program::Run;
+
+/// Broyden's tridiagonal function: (3 − 2xᵢ) xᵢ − xᵢ₋₁ − 2 xᵢ₊₁ + 1.
+fn broyden(x: &[f64]) -> Vec<f64> {
+    let at = |i: isize| if i < 0 { 0.0 } else { x.get(i as usize).copied().unwrap_or(0.0) };
+    (0..x.len() as isize).map(|i| (3.0 - 2.0 * at(i)) * at(i) - at(i - 1) - 2.0 * at(i + 1) + 1.0).collect()
+}
+
+fn exact(x: &[f64], i: usize, j: usize) -> f64 {
+    match (i as isize) - (j as isize) {
+        0 => 3.0 - 4.0 * x[i],
+        1 => -1.0,
+        -1 => -2.0,
+        _ => 0.0,
+    }
+}
+
+/// A model that counts its evaluations.
+fn model(gradient: Gradient) -> (Model, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let array = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+    let evaluate = move |inputs: &Tree| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
+        Ok(Tree::fields([("y", Tree::from(Array::from(broyden(&x))))]))
+    };
+    let model = Model::from_fn(
+        "broyden",
+        &json!({"properties": {"x": array}, "required": ["x"]}),
+        &json!({"properties": {"y": array}, "required": ["y"]}),
+        evaluate,
+    );
+    (model.unwrap().with_gradient(gradient).unwrap(), count)
+}
+
+fn banded(algorithm: AlgorithmName, verify: bool) -> Gradient {
+    Gradient {
+        algorithm: Some(algorithm),
+        sparsity: Some(Structure::Banded([1, 1])),
+        verify_sparsity: Some(verify),
+        ..Gradient::default()
+    }
+}
+
+fn point(n: usize) -> Vec<f64> {
+    (0..n).map(|i| 0.5 + 0.4 * (i as f64).sin()).collect()
+}
+
+fn assert_close(model: &Model, x: &[f64], tolerance: f64) {
+    let jacobian = model.jacobian(&json!({"x": x})).workers(2).run().unwrap();
+    assert!(jacobian.report.warnings.is_empty(), "{:?}", jacobian.report.warnings);
+    assert!(jacobian.report.algorithm.contains(" in 3 groups"), "{}", jacobian.report.algorithm);
+    let Some(Block::Real(block)) = jacobian.block("y", "x") else { panic!("a real block") };
+    for i in 0..x.len() {
+        for j in 0..x.len() {
+            assert!((block[[i, j]] - exact(x, i, j)).abs() < tolerance, "{i} {j}: {}", block[[i, j]]);
+        }
+    }
+}
+
+#[test]
+fn a_band_takes_as_many_groups_as_it_is_wide() {
+    let x = point(300);
+    for (algorithm, evaluations, tolerance) in
+        [(AlgorithmName::Forward, 4, 1e-6), (AlgorithmName::Central, 7, 1e-8), (AlgorithmName::Richardson, 37, 1e-9)]
+    {
+        for verify in [false, true] {
+            let (model, count) = model(banded(algorithm, verify));
+            assert_close(&model, &x, tolerance);
+            let expected = evaluations + if verify { 2 } else { 0 };
+            assert_eq!(count.load(Ordering::SeqCst), expected, "{algorithm}");
+        }
+    }
+    let (model, count) = model(banded(AlgorithmName::Auto, true));
+    assert_close(&model, &x, 1e-7);
+    assert!(count.load(Ordering::SeqCst) < 50);
+}
+
+#[test]
+fn products_and_parts_are_those_of_the_dense_matrix() {
+    let x = point(40);
+    let (model, _) = model(banded(AlgorithmName::Central, true));
+    let inputs = json!({"x": x});
+    let w: Vec<f64> = (0..40).map(|i| (i as f64).cos()).collect();
+    let cotangent = || [("y", Array::from(w.clone()))];
+    let (sparse, report) = model.vjp(&inputs, cotangent()).run().unwrap();
+    assert_eq!(report.evaluations, 9);
+    let (dense, _) = model.vjp(&inputs, cotangent()).dense().run().unwrap();
+    for (a, b) in sparse[0].1.to_vec().iter().zip(dense[0].1.to_vec()) {
+        assert!((a - b).abs() < 1e-8, "{a} {b}");
+    }
+    let bounded = model.jacobian(&inputs).bounds().run().unwrap();
+    let total = bounded.report.bounds.as_ref().unwrap().total();
+    assert!(total.is_finite() && total > 0.0);
+}
+
+#[test]
+fn steps_by_hand_and_bounds_are_respected_in_groups() {
+    let array =
+        json!({"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 2}, "differentiable": true});
+    let output = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+    let model = Model::from_fn(
+        "roots",
+        &json!({"properties": {"x": array}, "required": ["x"]}),
+        &json!({"properties": {"y": output}, "required": ["y"]}),
+        |inputs| {
+            let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
+            assert!(x.iter().all(|x| (0.0..=2.0).contains(x)), "{x:?}");
+            let y: Vec<f64> = x.iter().map(|x| x.powi(3) + x).collect();
+            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+        },
+    );
+    let diagonal = Gradient { sparsity: Some(Structure::Diagonal), ..Gradient::default() };
+    let model = model.unwrap().with_gradient(diagonal).unwrap();
+    let x: Vec<f64> = (0..60).map(|i| [0.0, 1.0, 2.0][i % 3]).collect();
+    for algorithm in AlgorithmName::ALL.into_iter().filter(|algorithm| *algorithm != AlgorithmName::Stochastic) {
+        let jacobian = model.jacobian(&json!({"x": x})).algorithm(algorithm).run().unwrap();
+        assert!(jacobian.report.warnings.is_empty(), "{algorithm} {:?}", jacobian.report.warnings);
+        let Some(Block::Real(block)) = jacobian.block("y", "x") else { panic!("a real block") };
+        for (i, x) in x.iter().enumerate() {
+            let (found, exact) = (block[[i, i]], 3.0 * x * x + 1.0);
+            assert!((found - exact).abs() < 1e-5, "{algorithm} {x}: {found} {exact}");
+        }
+    }
+    let by_hand = model.jacobian(&json!({"x": vec![1.0; 60]})).eps(0.125).run().unwrap();
+    let Some(Block::Real(block)) = by_hand.block("y", "x") else { panic!("a real block") };
+    // (x + h)³ − (x − h)³ over 2h is 3x² + h².
+    assert!((block[[7, 7]] - (4.0 + 0.125f64.powi(2))).abs() < 1e-12, "{}", block[[7, 7]]);
+}
+
+#[test]
+fn a_wrong_pattern_is_noticed() {
+    let x = point(30);
+    let wrong = Gradient { sparsity: Some(Structure::Diagonal), ..Gradient::default() };
+    let (model, _) = model(wrong);
+    let inputs = json!({"x": x});
+    let jacobian = model.jacobian(&inputs).run().unwrap();
+    let warnings = &jacobian.report.warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("the sparsity pattern is wrong for y["), "{warnings:?}");
+    let Some(Block::Real(block)) = jacobian.block("y", "x") else { panic!("a real block") };
+    assert!((block[[3, 4]] + 2.0).abs() < 1e-7 && (block[[4, 3]] + 1.0).abs() < 1e-7);
+    let (_, report) = model.vjp(&inputs, [("y", Array::from(vec![1.0; 30]))]).run().unwrap();
+    assert_eq!(report.warnings, *warnings);
+}
+
+const SCHEMA: &str = r#"{"properties": {"NAME": {"type": "array", "items": {"type": "number"}, "differentiable": true}}, "required": ["NAME"]}"#;
+
+/// A program with Rosenbrock's extended residuals, and what its manifest says of sparsity.
+fn rosenbrock(name: &str, sparsity: &str) -> std::path::PathBuf {
+    let folder = plugin(
+        name,
+        &format!(
+            "input = \"input.json\"\noutput = \"output.json\"\n[executable]\ncommand = [\"python3\", \"model.py\"]\n\
+             protocol = \"lines\"\n[gradient]\nalgorithm = \"auto\"\n{sparsity}\n"
+        ),
+    );
+    std::fs::write(folder.join("input.json"), SCHEMA.replace("NAME", "x")).unwrap();
+    std::fs::write(folder.join("output.json"), SCHEMA.replace("NAME", "r")).unwrap();
+    std::fs::write(
+        folder.join("model.py"),
+        "import json, math, sys\n\
+         for line in sys.stdin:\n    x = json.loads(line)['x']\n    r = []\n    \
+         for a, b in zip(x[::2], x[1::2]):\n        r += [10 * (b - a * a), 1 - a]\n    \
+         r = [v * (1 + 1e-8 * math.sin(hash((i, *x)))) for i, v in enumerate(r)]\n    \
+         print(json.dumps({'r': r}), flush=True)\n",
+    )
+    .unwrap();
+    folder
+}
+
+#[test]
+fn a_pattern_is_detected_in_noise_and_kept() {
+    if python().is_none() {
+        return;
+    }
+    let folder = rosenbrock("rosenbrock-detect", "sparsity = \"detect\"");
+    let cache = tempfile::tempdir().unwrap();
+    let x: Vec<f64> = (0..40).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
+    let payload = json!({"inputs": {"x": x}}).to_string();
+    let archive = cache.path().join("jacobian.npz");
+    let ask = || {
+        let arguments = ["jacobian", folder.to_str().unwrap(), &payload, "--report", "--format", "npz", "-o"];
+        let run = Run::new(arguments.into_iter().chain([archive.to_str().unwrap()]));
+        run.env("XDG_CACHE_HOME", cache.path().to_str().unwrap()).run().expect(0).stderr
+    };
+    let first = ask();
+    assert!(first.contains("auto in 2 groups: "), "{first}");
+    let kept: Vec<_> = std::fs::read_dir(cache.path().join("secant/sparsity")).unwrap().collect();
+    assert_eq!(kept.len(), 1);
+    let file = kept[0].as_ref().unwrap().path();
+    let text = std::fs::read_to_string(&file).unwrap();
+    // Twenty pairs: two entries in the first residual of each, one in the second.
+    assert!(text.lines().nth(1) == Some("40 40 60"), "{text}");
+    let second = ask();
+    assert!(second.contains("auto in 2 groups: ") && !second.contains("warning"), "{second}");
+    assert!(second.len() < first.len() + 20);
+    // One that does not fit any more is detected again.
+    std::fs::write(&file, text.replace("40 40 60", "40 40 59").replacen("1 1\n", "", 1)).unwrap();
+    let third = ask();
+    assert!(third.contains("auto in 2 groups: ") && !third.contains("warning"), "{third}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_file_that_is_no_pattern_is_an_error_of_the_manifest() {
+    let folder = rosenbrock("rosenbrock-file", "sparsity = { file = \"pattern.mtx\" }");
+    let outcome = Run::new(["describe", folder.to_str().unwrap()]).run().expect(5);
+    assert!(outcome.stderr.contains("pattern.mtx: "), "{}", outcome.stderr);
+    std::fs::write(folder.join("pattern.mtx"), "%%MatrixMarket matrix coordinate pattern general\n2 2 1\n3 1\n")
+        .unwrap();
+    let outcome = Run::new(["describe", folder.to_str().unwrap()]).run().expect(5);
+    assert!(outcome.stderr.contains("pattern.mtx: line 3: (3, 1) is outside of 2 x 2"), "{}", outcome.stderr);
+}
