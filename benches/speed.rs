@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use secant::{AlgorithmName, Array, Isolation, Model, OpenOptions, Tree};
+use secant::{AlgorithmName, Array, Gradient, Isolation, Model, OpenOptions, Structure, Tree, json};
 
 fn main() {
     // Asked by itself, in a process of its own, how much memory a VJP takes.
@@ -29,6 +29,12 @@ fn main() {
     }
     if wanted("small") {
         small(&library);
+    }
+    if wanted("auto") {
+        auto(&library);
+    }
+    if wanted("sparse") {
+        sparse(&library);
     }
     if wanted("workers") {
         workers(&library);
@@ -182,6 +188,87 @@ fn forward(library: &Path) {
         black_box(query.run().expect("a Jacobian"));
     });
     row("the same, as many workers as it likes", free, baseline, "");
+}
+
+/// An evaluation for automatic steps, whatever it is for, beside one of central differences.
+fn auto(library: &Path) {
+    let model = Model::open(library).expect("the model");
+    for n in [10, 100, 1000] {
+        let inputs = inputs(n);
+        let run = |algorithm| {
+            let jacobian = model.jacobian(&inputs).algorithm(algorithm).workers(1).run().expect("a Jacobian");
+            black_box(jacobian.report.evaluations) as u32
+        };
+        let (auto, central) = (run(AlgorithmName::Auto), run(AlgorithmName::Central));
+        let repetitions = 20_000 / n;
+        let (ours, theirs) = best_pair(
+            repetitions,
+            || drop(black_box(run(AlgorithmName::Auto))),
+            || drop(black_box(run(AlgorithmName::Central))),
+        );
+        let aim = if n == 100 { "<= 1.2" } else { "" };
+        row(&format!("an evaluation for auto, n = m = {n}, over central"), ours / auto, theirs / central, aim);
+        println!("    {auto} evaluations where central takes {central}");
+    }
+}
+
+/// Sparse Jacobians beside dense ones, and beside their bare evaluations.
+fn sparse(library: &Path) {
+    let banded = |below, above, algorithm, verify| Gradient {
+        algorithm: Some(algorithm),
+        sparsity: Some(Structure::Banded([below, above])),
+        verify_sparsity: Some(verify),
+        ..Gradient::default()
+    };
+    // A model of 1 ms, Rosenbrock's residuals in it.
+    let array = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+    let slow = |gradient| {
+        let evaluate = |inputs: &Tree| {
+            let clock = Instant::now();
+            let x = inputs.leaf(&"x".parse().expect("a path")).expect("the input").to_vec();
+            let y: Vec<f64> = x.chunks(2).flat_map(|x| [10.0 * (x[1] - x[0] * x[0]), 1.0 - x[0]]).collect();
+            while clock.elapsed() < Duration::from_millis(1) {}
+            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+        };
+        let schema = |name: &str| json!({"properties": {name: array}, "required": [name]});
+        let model = Model::from_fn("slow", &schema("x"), &schema("y"), evaluate).expect("a model");
+        model.with_gradient(gradient).expect("a pattern")
+    };
+    let point = inputs(1000);
+    for verify in [false, true] {
+        let model = slow(banded(1, 1, AlgorithmName::Forward, verify));
+        let (mut with, mut without) = (0, 0);
+        let (ours, dense) = best_pair(
+            1,
+            || with = model.jacobian(&point).workers(1).run().expect("a Jacobian").report.evaluations,
+            || without = model.jacobian(&point).dense().workers(1).run().expect("a Jacobian").report.evaluations,
+        );
+        let verified = if verify { ", verified" } else { "" };
+        row(&format!("Rosenbrock n = 1000, 1 ms, by its band{verified}, over dense"), ours, dense, "<= 0.0033");
+        println!("    {with} evaluations where the dense matrix takes {without}");
+    }
+    let function = symbol::<Residual>(library, "broyden");
+    for (algorithm, verify) in
+        [(AlgorithmName::Forward, false), (AlgorithmName::Forward, true), (AlgorithmName::Auto, true)]
+    {
+        for n in [10_000, 100_000] {
+            let model = Model::open(library).expect("the model");
+            let model = model.with_gradient(banded(1, 1, algorithm, verify)).expect("a pattern");
+            let tree = Tree::fields([
+                ("x", Tree::from(Array::from(vec![-1.0; n]))),
+                ("rounds", Tree::from(Array::new(&[], vec![-2i64]))),
+            ]);
+            let mut evaluations = 0;
+            let ours = best(20, || {
+                evaluations = model.jacobian(&tree).workers(1).run().expect("a Jacobian").report.evaluations;
+            });
+            let (x, mut y) = (vec![-1.0; n], vec![0.0; n]);
+            let bare = best(200, || call(function, black_box(&x), black_box(&mut y))) * evaluations as u32;
+            let verified = if verify { ", verified" } else { "" };
+            let name = format!("Broyden n = {n}, {algorithm}{verified}, over its {evaluations} bare evaluations");
+            row(&name, ours, bare, if n == 100_000 { "<= 5" } else { "" });
+        }
+    }
 }
 
 fn small(library: &Path) {

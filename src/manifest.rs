@@ -213,11 +213,12 @@ pub enum AlgorithmName {
     Central4,
     Richardson,
     Stochastic,
+    Orthogonal,
 }
 
 impl AlgorithmName {
     /// All of them.
-    pub const ALL: [AlgorithmName; 8] = [
+    pub const ALL: [AlgorithmName; 9] = [
         AlgorithmName::Auto,
         AlgorithmName::AutoForward,
         AlgorithmName::Central,
@@ -226,6 +227,7 @@ impl AlgorithmName {
         AlgorithmName::Central4,
         AlgorithmName::Richardson,
         AlgorithmName::Stochastic,
+        AlgorithmName::Orthogonal,
     ];
 
     /// Its name in manifests and requests.
@@ -239,6 +241,7 @@ impl AlgorithmName {
             AlgorithmName::Central4 => "central4",
             AlgorithmName::Richardson => "richardson",
             AlgorithmName::Stochastic => "stochastic",
+            AlgorithmName::Orthogonal => "orthogonal",
         }
     }
 }

@@ -14,6 +14,14 @@ void residual(int64_t n, const double *x, double *y) {
     }
 }
 
+/* Residuals of Broyden's tridiagonal function (the same, problem 30), n = m. */
+void broyden(int64_t n, const double *x, double *y) {
+    int64_t i;
+    y[0] = (3.0 - 2.0 * x[0]) * x[0] - 2.0 * x[1] + 1.0;
+    for (i = 1; i + 1 < n; ++i) y[i] = (3.0 - 2.0 * x[i]) * x[i] - x[i - 1] - 2.0 * x[i + 1] + 1.0;
+    y[n - 1] = (3.0 - 2.0 * x[n - 1]) * x[n - 1] - x[n - 2] + 1.0;
+}
+
 /* m sums over all of x, after the given number of rounds of work. */
 void busy(int64_t n, const double *x, int64_t m, double *y, int64_t rounds) {
     volatile double sink = 0.0;
@@ -54,7 +62,9 @@ static secant_status apply(void *instance, secant_call *call) {
     if (m == 0) m = x->shape[0];
     y = (double *)call->output_at(call, 0, SECANT_FLOAT64, 1, &m);
     if (!y) return SECANT_FAILED;
-    if (rounds < 0) {
+    if (rounds == -2) {
+        broyden(x->shape[0], data, y);
+    } else if (rounds < 0) {
         residual(x->shape[0], data, y);
     } else {
         busy(x->shape[0], data, m, y, rounds);

@@ -45,8 +45,14 @@ impl Fresh<'_> {
 
     /// Whether no output changed by more than its noise.
     pub(super) fn is_silent(&self) -> bool {
+        let within = |row: usize| self.difference[row].abs() <= DEVIATIONS * self.noise(row) * self.step.amplification;
+        (0..self.difference.len()).all(|row| self.difference[row] == 0.0 || within(row))
+    }
+
+    /// Whether no output changed at all, though it could have.
+    fn is_dead(&self) -> bool {
         (0..self.difference.len())
-            .all(|row| self.difference[row].abs() <= DEVIATIONS * self.noise(row) * self.step.amplification)
+            .all(|row| self.difference[row] == 0.0 && self.outcome[row] == self.base[row] && !self.noise.coarse[row])
     }
 }
 
@@ -63,6 +69,9 @@ pub(super) struct Kept<'a> {
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
+    if !by_hand && fresh.step.length > last.length && !shows_truncation(&fresh, last, kept.last) {
+        return keep_longer(&fresh, last, kept);
+    }
     let Kept { value, bound, last: previous } = kept;
     let grows = fresh.step.length > last.length;
     let ratio = if grows { fresh.step.length / last.length } else { last.length / fresh.step.length };
@@ -71,10 +80,9 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
     let n = value.len();
     // One length for all, so that bounds are checked once.
     let (value, bound, previous) = (&mut value[..n], &mut bound[..n], &mut previous[..n]);
-    let (difference, outcome, base) = (&fresh.difference[..n], &fresh.outcome[..n], &fresh.base[..n]);
-    let coarse = &fresh.noise.coarse[..n];
+    let difference = &fresh.difference[..n];
 
-    let (mut grow, mut loud, mut alive, mut fair) = (false, false, false, false);
+    let (mut grow, mut loud, mut fair) = (false, false, false);
     let (mut chosen, mut shrink_to) = (0usize, f64::INFINITY);
     for row in 0..n {
         let (new, old) = (difference[row], previous[row]);
@@ -109,7 +117,6 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
         let silent = new.abs() <= new_noise;
         grow |= !enough && !seen && !silent;
         loud |= !silent;
-        alive |= new != 0.0 || outcome[row] != base[row] || coarse[row];
         fair |= bound[row] <= FAIR * size;
         chosen += usize::from(better && is_new);
         if seen && !enough && to_short * apart > short_noise {
@@ -121,8 +128,79 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
         grow,
         shrink_to: shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
         silent: !loud,
-        dead: !alive,
+        dead: !loud && fresh.is_dead(),
         poor: !fair,
         kept: 2 * chosen > n,
+    }
+}
+
+/// Numbers worked on at once: loops over so many are made into vector instructions.
+const LANES: usize = 8;
+
+/// The greater of two numbers that are numbers.
+#[inline(always)]
+fn most(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+/// Whether some output may differ from the last difference by more than the noise: judged by the noise at the base,
+/// which is the least there is.
+fn shows_truncation(fresh: &Fresh<'_>, last: Step, previous: &[f64]) -> bool {
+    let factor = SEEN * DEVIATIONS * (last.amplification + fresh.step.amplification);
+    let mut excess = [f64::NEG_INFINITY; LANES];
+    let (news, new_rest) = fresh.difference.as_chunks::<LANES>();
+    let (olds, old_rest) = previous.as_chunks::<LANES>();
+    let (noises, noise_rest) = fresh.noise.absolute.as_chunks::<LANES>();
+    for ((new, old), noise) in news.iter().zip(olds).zip(noises) {
+        for lane in 0..LANES {
+            excess[lane] = most((new[lane] - old[lane]).abs() - factor * noise[lane], excess[lane]);
+        }
+    }
+    for ((new, old), noise) in new_rest.iter().zip(old_rest).zip(noise_rest) {
+        excess[0] = most((new - old).abs() - factor * noise, excess[0]);
+    }
+    excess.iter().any(|excess| *excess > 0.0)
+}
+
+/// No output shows truncation: the longer step has nothing but less noise. What [`compare`] does then, without a
+/// branch, since most differences are of this kind.
+fn keep_longer(fresh: &Fresh<'_>, last: Step, kept: Kept<'_>) -> Verdict {
+    let Kept { value, bound, last: previous } = kept;
+    let n = value.len();
+    let (value, bound, previous) = (&mut value[..n], &mut bound[..n], &mut previous[..n]);
+    let (difference, outcome) = (&fresh.difference[..n], &fresh.outcome[..n]);
+    let (absolute, relative) = (&fresh.noise.absolute[..n], &fresh.noise.relative[..n]);
+    let Step { length, amplification } = fresh.step;
+    let shrink = last.length / length;
+    let (mut wanting, mut loud, mut fair) = ([-1.0; LANES], [-1.0; LANES], [-1.0; LANES]);
+    for start in (0..n).step_by(LANES) {
+        for (lane, row) in (start..n.min(start + LANES)).enumerate() {
+            let new = difference[row];
+            let size = new.abs();
+            let noise = DEVIATIONS * most(absolute[row], relative[row] * (outcome[row].abs() + 2.0 * length * size));
+            let rounding = size * f64::EPSILON;
+            let new_noise = noise * amplification + rounding;
+            let old_noise = most(DEVIATIONS * absolute[row], noise * shrink) * last.amplification + rounding;
+            let new_bound = new_noise + most((new - previous[row]).abs(), old_noise);
+            let better = new_bound < bound[row];
+            value[row] = if better { new } else { value[row] };
+            bound[row] = if better { new_bound } else { bound[row] };
+            previous[row] = new;
+            let audible = size - new_noise;
+            loud[lane] = most(audible, loud[lane]);
+            let lacking = if audible > 0.0 { bound[row] - ENOUGH * value[row].abs() } else { -1.0 };
+            wanting[lane] = most(lacking, wanting[lane]);
+            fair[lane] = most(FAIR * value[row].abs() - bound[row], fair[lane]);
+        }
+    }
+    let any = |lanes: [f64; LANES]| lanes.iter().any(|lane| *lane > 0.0);
+    let silent = !any(loud);
+    Verdict {
+        grow: any(wanting),
+        shrink_to: f64::INFINITY,
+        silent,
+        dead: silent && fresh.is_dead(),
+        poor: !any(fair),
+        kept: true,
     }
 }

@@ -11,9 +11,55 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::Axis;
+use super::orthogonal::Frame;
 
 /// Columns are filled in blocks of this many coordinates; one block is 16 words of the generator.
 pub(super) const BLOCK: usize = 512;
+
+/// Random directions of either kind.
+pub(super) enum Random {
+    /// Independent signs.
+    Signs(Signs),
+    /// Orthogonal ones.
+    Frame(Frame),
+}
+
+impl Random {
+    pub(super) fn samples(&self) -> usize {
+        match self {
+            Random::Signs(signs) => signs.samples(),
+            Random::Frame(frame) => frame.samples(),
+        }
+    }
+
+    /// How far a coordinate goes from its centre at most.
+    pub(super) fn extent(&self, coordinate: usize) -> f64 {
+        match self {
+            Random::Signs(signs) => {
+                let [a, b] = signs.ends(coordinate);
+                (a - b).abs() / 2.0
+            }
+            Random::Frame(frame) => frame.extent(coordinate),
+        }
+    }
+
+    /// The coordinates of a sample's point, the direction reversed for its second.
+    pub(super) fn point(&self, sample: usize, reversed: bool, act: impl FnMut(usize, f64)) {
+        match self {
+            Random::Signs(signs) => signs.point(sample, reversed, act),
+            Random::Frame(frame) => frame.point(sample, reversed, act),
+        }
+    }
+
+    /// The estimate, and its standard error. `differences` holds `height` numbers ½Δy a sample; both results hold as
+    /// many a coordinate.
+    pub(super) fn average(&self, differences: &[f64], height: usize) -> (Vec<f64>, Vec<f64>) {
+        match self {
+            Random::Signs(signs) => signs.average(differences, height),
+            Random::Frame(frame) => frame.average(differences, height),
+        }
+    }
+}
 
 /// `samples` directions of Rademacher signs over n coordinates.
 pub(super) struct Signs {
@@ -125,7 +171,7 @@ impl Signs {
 /// far away, a bias of one step times the second derivative, which the variance of the estimate
 /// dwarfs (Sadegh, *Constrained optimization via stochastic approximation with a simultaneous
 /// perturbation gradient approximation*, Automatica 33(5), 1997, moves it likewise).
-fn ends(axis: &Axis) -> [f64; 2] {
+pub(super) fn ends(axis: &Axis) -> [f64; 2] {
     let (up, down) = axis.room();
     let step = axis.step.min((up + down) / 2.0);
     let shift = (step - down).max(0.0) - (step - up).max(0.0);

@@ -1,7 +1,7 @@
 //! The lines along which differences are taken: coordinate axes, a tangent or its parts, random directions.
 
 use super::axis::power_of_two;
-use super::direction::Signs;
+use super::direction::Random;
 use super::stencil::{Shape, Stencil};
 use super::{Axis, Defect, Displacement, Place};
 
@@ -18,7 +18,7 @@ pub(super) enum Lines {
         parts: bool,
     },
     /// Probe j goes along the j-th random direction, to its end and to the opposite one.
-    Random(Signs),
+    Random(Random),
 }
 
 /// How far one may and how far one should go along a line, in its parameter.
@@ -86,7 +86,7 @@ impl Lines {
         match self {
             Lines::Axes => axes.len(),
             Lines::Along { lines, .. } => lines.len(),
-            Lines::Random(signs) => signs.samples(),
+            Lines::Random(random) => random.samples(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Lines {
             Lines::Along { lines, .. } => {
                 out.extend(lines[probe].iter().map(|&(i, v)| (i, axes[i].displaced(v * t))));
             }
-            Lines::Random(signs) => signs.point(probe, t < 0.0, |i, value| out.push((i, value))),
+            Lines::Random(random) => random.point(probe, t < 0.0, |i, value| out.push((i, value))),
         }
     }
 

@@ -16,6 +16,7 @@ mod fold;
 mod line;
 mod noise;
 mod noise_line;
+mod orthogonal;
 mod plan;
 mod round;
 mod share;

@@ -1,9 +1,10 @@
 //! What to evaluate: decided from the axes alone, before anything has been.
 
 use super::climb::Method;
-use super::direction::Signs;
+use super::direction::{Random, Signs};
 use super::line::Lines;
 use super::noise::SAMPLES;
+use super::orthogonal::Frame;
 use super::round::{Entry, Round};
 use super::stencil::{Shape, Stencil};
 use super::{Axis, Displacement, Sweep};
@@ -29,6 +30,13 @@ pub enum Algorithm {
     /// Simultaneous random perturbations: 2·samples evaluations whatever n is, unbiased, with a
     /// relative error of sqrt((n−1)/samples).
     Stochastic {
+        /// Number of random directions.
+        samples: usize,
+        /// Seed of the directions.
+        seed: u64,
+    },
+    /// The same along directions that are orthogonal: a relative error of sqrt(n/samples − 1), 0 for all n.
+    Orthogonal {
         /// Number of random directions.
         samples: usize,
         /// Seed of the directions.
@@ -128,7 +136,7 @@ impl Plan {
     /// Plans the evaluations, or lists every coordinate that cannot be differentiated. With `bounded` the errors of
     /// steps given by hand are bounded too, which takes further evaluations.
     ///
-    /// [`Algorithm::Stochastic`] becomes central where that is no dearer, and for a JVP, whose one
+    /// [`Algorithm::Stochastic`] and [`Algorithm::Orthogonal`] become central where that is no dearer, and for a JVP, whose one
     /// direction is known.
     pub fn new(
         axes: Vec<Axis>,
@@ -138,7 +146,7 @@ impl Plan {
     ) -> Result<Plan, Vec<Defect>> {
         let fixed = Method::Fixed { bounded };
         let (shape, method) = match algorithm {
-            Algorithm::Central | Algorithm::Stochastic { .. } => (Shape::Central, fixed),
+            Algorithm::Central | Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. } => (Shape::Central, fixed),
             Algorithm::Forward => (Shape::Forward, fixed),
             Algorithm::Backward => (Shape::Backward, fixed),
             Algorithm::Auto => (Shape::Central, Method::Climb),
@@ -152,12 +160,16 @@ impl Plan {
             (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
             (Problem::Groups(groups), _) => Lines::of_groups(&axes, groups, matches!(method, Method::Fixed { .. })),
             (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
-                let signs = Signs::new(&axes, samples, seed);
-                check_ends(&axes, &signs)?;
-                Lines::Random(signs)
+                Lines::Random(Random::Signs(Signs::new(&axes, samples, seed)))
+            }
+            (_, Algorithm::Orthogonal { samples, seed }) if samples < axes.len() => {
+                Lines::Random(Random::Frame(Frame::new(&axes, samples, seed)))
             }
             _ => Lines::Axes,
         };
+        if let Lines::Random(random) = &lines {
+            check_extents(&axes, random)?;
+        }
         // A random estimate shows its error by itself.
         let method = if matches!(lines, Lines::Random(_)) { Method::Fixed { bounded: false } } else { method };
         let probes = lines.len(&axes);
@@ -215,7 +227,7 @@ impl Plan {
     /// The number of random directions, if there are any.
     pub fn samples(&self) -> Option<usize> {
         match &self.lines {
-            Lines::Random(signs) => Some(signs.samples()),
+            Lines::Random(random) => Some(random.samples()),
             _ => None,
         }
     }
@@ -239,9 +251,9 @@ impl Plan {
     }
 }
 
-fn check_ends(axes: &[Axis], signs: &Signs) -> Result<(), Vec<Defect>> {
+fn check_extents(axes: &[Axis], random: &Random) -> Result<(), Vec<Defect>> {
     let defects: Vec<_> = (0..axes.len())
-        .filter(|&coordinate| signs.ends(coordinate)[0] == signs.ends(coordinate)[1])
+        .filter(|&coordinate| random.extent(coordinate) == 0.0)
         .map(|coordinate| Lines::Axes.defect(axes, coordinate, axes[coordinate].step))
         .collect();
     if defects.is_empty() { Ok(()) } else { Err(defects) }

@@ -348,12 +348,7 @@ impl Sweep {
                 }
                 steps
             }
-            Lines::Random(signs) => (0..n)
-                .map(|i| {
-                    let [a, b] = signs.ends(i);
-                    (a - b).abs() / 2.0
-                })
-                .collect(),
+            Lines::Random(random) => (0..n).map(|i| random.extent(i)).collect(),
         };
         let bounded = !bounds.is_empty();
         let mut units = Vec::new();
@@ -369,7 +364,7 @@ impl Sweep {
         let (values, bounds) = match &plan.lines {
             Lines::Axes | Lines::Along { parts: false, .. } => (values, bounds),
             Lines::Along { .. } => (sum(&values, m), sum(&bounds, m)),
-            Lines::Random(signs) => signs.average(&values, if cotangent.is_some() { 1 } else { m }),
+            Lines::Random(random) => random.average(&values, if cotangent.is_some() { 1 } else { m }),
         };
         let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
         let noise = plan.measures_noise().then_some(noise.absolute);

@@ -236,8 +236,11 @@ pub(super) fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -
         Algorithm::Central4 => "central4",
         Algorithm::Richardson => "richardson",
         Algorithm::Stochastic { .. } if samples.is_some() => "stochastic",
-        Algorithm::Stochastic { .. } if is_jvp => "central (a tangent is a direction already)",
-        Algorithm::Stochastic { .. } => "central (no dearer than stochastic)",
+        Algorithm::Orthogonal { .. } if samples.is_some() => "orthogonal",
+        Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. } if is_jvp => {
+            "central (a tangent is a direction already)"
+        }
+        Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. } => "central (no dearer than random directions)",
     }
 }
 
@@ -283,10 +286,14 @@ fn algorithm(
         AlgorithmName::Backward => (Algorithm::Backward, None),
         AlgorithmName::Central4 => (Algorithm::Central4, None),
         AlgorithmName::Richardson => (Algorithm::Richardson, None),
-        AlgorithmName::Stochastic => {
+        AlgorithmName::Stochastic | AlgorithmName::Orthogonal => {
             // Short enough to be typed again, and exact in JSON.
             let seed = seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
-            (Algorithm::Stochastic { samples, seed }, Some(seed))
+            let algorithm = match name {
+                AlgorithmName::Orthogonal => Algorithm::Orthogonal { samples, seed },
+                _ => Algorithm::Stochastic { samples, seed },
+            };
+            (algorithm, Some(seed))
         }
     })
 }

@@ -127,7 +127,9 @@ fn compressed(context: &Context<'_>, request: &Request, settings: &Settings) -> 
     };
     let prepared = prepare(context, request, settings)?;
     let complex = |layout: &Layout| layout.spans().iter().any(|span| span.dtype.is_complex());
-    if matches!(prepared.algorithm, Algorithm::Stochastic { .. }) || complex(&prepared.base.wrt) {
+    if matches!(prepared.algorithm, Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. })
+        || complex(&prepared.base.wrt)
+    {
         return Ok(Outcome::Dense(None));
     }
     let Prepared { base, axes, algorithm, .. } = prepared;
