@@ -5,7 +5,7 @@
 //! Where they differ the matrix is computed dense, with a warning.
 
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -35,6 +35,18 @@ pub(crate) struct Rule {
     pub(crate) verify: bool,
     /// Where detected patterns are kept.
     pub(crate) cache: Option<PathBuf>,
+    /// What the last request was answered with.
+    last: Arc<Mutex<Option<Arc<Coloured>>>>,
+}
+
+/// A pattern and its groups, and for which request that is.
+#[derive(Debug)]
+struct Coloured {
+    of: Layout,
+    wrt: Layout,
+    apart: Vec<bool>,
+    pattern: Arc<Sparsity>,
+    groups: Vec<Vec<usize>>,
 }
 
 /// A dense matrix that a pattern is detected in has at most so many entries.
@@ -46,7 +58,7 @@ const DEVIATIONS: f64 = 8.0;
 /// A matrix by its entries.
 pub(super) struct Found {
     pub(super) base: Base,
-    pattern: Sparsity,
+    pattern: Arc<Sparsity>,
     values: Vec<f64>,
     bounds: Option<Vec<f64>>,
     pub(super) report: Report,
@@ -66,7 +78,7 @@ impl Rule {
             _ => None,
         };
         let verify = gradient.verify_sparsity.unwrap_or(true);
-        Ok(Some(Rule { structure, matrix, verify, cache: cache() }))
+        Ok(Some(Rule { structure, matrix, verify, cache: cache(), last: Arc::default() }))
     }
 }
 
@@ -80,7 +92,6 @@ fn cache() -> Option<PathBuf> {
 impl Found {
     pub(super) fn jacobian(self) -> Jacobian {
         let Found { base: Base { of, wrt, .. }, pattern, values, bounds, mut report } = self;
-        let pattern = Arc::new(pattern);
         report.bounds = bounds.map(|bounds| {
             let values = Values::Sparse(pattern.clone(), bounds);
             Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), values, Report::default())))
@@ -137,25 +148,23 @@ fn compressed(context: &Context<'_>, request: &Request, settings: &Settings) -> 
     if complex(&scouted.base.of) {
         return Ok(Outcome::Dense(None));
     }
-    let (pattern, spent) = pattern(context, request, settings, rule, &scouted, &axes)?;
-    // Coordinates that cannot go both ways, or whose step is by hand, stay among themselves.
-    let apart: Vec<bool> = axes.iter().map(|axis| axis.by_hand || axis.is_cramped()).collect();
-    let groups = pattern.colours(&apart);
+    let (coloured, spent) = coloured(context, request, settings, rule, &scouted, &axes)?;
+    let Coloured { pattern, groups, .. } = &*coloured;
     if 2 * groups.len() > axes.len() {
         return Ok(Outcome::Dense(None));
     }
     let clock = std::time::Instant::now();
-    let plan = Plan::new(axes.clone(), Problem::Groups(&groups), algorithm, settings.bounds)
+    let plan = Plan::new(axes.clone(), Problem::Groups(groups), algorithm, settings.bounds)
         .map_err(|defects| refused(&defects, &scouted.base))?;
     let (found, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
-    let (values, bounds) = decompress(&pattern, &groups, &found);
+    let (values, bounds) = decompress(pattern, groups, &found);
     let mut report = differences::report(&scouted.base, &found, false);
     report.algorithm = format!("{} in {} groups", differences::name(algorithm, false, None), groups.len());
     report.workers = workers;
     report.evaluations += spent;
     report.warnings = differences::warnings(&found, None);
     if rule.verify {
-        match disagreement(context, settings, &scouted, &axes, &pattern, &values, &found)? {
+        match disagreement(context, settings, &scouted, &axes, pattern, &values, &found)? {
             None => report.evaluations += 2,
             Some(row) => {
                 let output = scouted.base.of.name(row);
@@ -167,7 +176,7 @@ fn compressed(context: &Context<'_>, request: &Request, settings: &Settings) -> 
         }
     }
     report.elapsed = clock.elapsed();
-    Ok(Outcome::Found(Box::new(Found { base: scouted.base, pattern, values, bounds, report })))
+    Ok(Outcome::Found(Box::new(Found { base: scouted.base, pattern: pattern.clone(), values, bounds, report })))
 }
 
 /// The entries of the pattern from the columns of groups.
@@ -228,6 +237,31 @@ fn disagreement(
         (a - b).abs() > 0.02 * size[*row] + noise(*row)
     };
     Ok((0..pattern.rows()).find(wrong))
+}
+
+/// The pattern of what is asked for and its groups, as the last time if they can be, and the evaluations it took.
+fn coloured(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    rule: &Rule,
+    scouted: &Scouted,
+    axes: &[Axis],
+) -> Result<(Arc<Coloured>, usize), Error> {
+    let Base { of, wrt, .. } = &scouted.base;
+    // Coordinates that cannot go both ways, or whose step is by hand, stay among themselves.
+    let apart: Vec<bool> = axes.iter().map(|axis| axis.by_hand || axis.is_cramped()).collect();
+    let last = || rule.last.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = last().clone().filter(|kept| !settings.redetect && kept.of == *of && kept.wrt == *wrt);
+    if let Some(kept) = kept.filter(|kept| kept.apart == apart) {
+        return Ok((kept, 0));
+    }
+    let (pattern, spent) = pattern(context, request, settings, rule, scouted, axes)?;
+    let groups = pattern.colours(&apart);
+    let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern: Arc::new(pattern), groups };
+    let coloured = Arc::new(coloured);
+    *last() = Some(coloured.clone());
+    Ok((coloured, spent))
 }
 
 /// The pattern of what is asked for, and the evaluations it took.
