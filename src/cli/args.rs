@@ -43,6 +43,11 @@ pub(crate) enum Command {
     /// The product of a cotangent vector with the Jacobian
     #[command(alias = "vector-jacobian-product")]
     Vjp(Ask),
+    /// The second derivatives of a scalar output, or of outputs weighted by a cotangent_vector
+    Hessian(Ask),
+    /// The product of such a Hessian with a tangent vector
+    #[command(alias = "hessian-vector-product")]
+    Hvp(Ask),
     /// The shapes of the outputs from the shapes of the inputs
     AbstractEval(Ask),
     /// Run a model's stored cases, plugins/NAME/cases/*.json

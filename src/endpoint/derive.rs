@@ -1,6 +1,6 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::axes::{axes, refused, short, wanted};
 use super::error::Place;
@@ -69,7 +69,7 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
 
 /// The cotangent over all output coordinates. It pairs with displacements as Re(w·dy), without
 /// conjugation, hence the sign of imaginary parts.
-fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error> {
+pub(super) fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error> {
     let mut faults = Vec::new();
     let mut ravelled = vec![0.0; of.len()];
     let mut fault = |path: &Path, message: String| {
@@ -108,8 +108,18 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
     if faults.is_empty() { Ok(ravelled) } else { Err(Error::Caller(Violations(faults))) }
 }
 
+/// How many workers there may be: as asked, else as the manifest says, else as many as are worth it.
+pub(super) fn workers(context: &Context<'_>, settings: &Settings, typical: Duration) -> Workers {
+    let most = settings.workers.or(context.defaults.workers);
+    Workers {
+        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        spare: most.is_none(),
+        typical,
+    }
+}
+
 /// Plans, scouts, sweeps and folds.
-fn differences(
+pub(super) fn differences(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
@@ -165,12 +175,7 @@ fn differences(
     }
     let cotangent = cotangents.map(|cotangents| ravel_cotangents(cotangents, &of)).transpose()?;
 
-    let most = settings.workers.or(context.defaults.workers);
-    let workers = Workers {
-        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        spare: most.is_none(),
-        typical,
-    };
+    let workers = workers(context, settings, typical);
     let base = base.with_outputs(of);
     let samples = plan.samples();
     let expected = plan.evaluations();
@@ -260,7 +265,7 @@ fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -> &'static 
 }
 
 /// The least and the greatest of the values of every leaf that has any.
-fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
+pub(super) fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
     let spans = layout.spans().iter().filter(|span| span.len > 0);
     let range = |values: &[f64]| values.iter().fold((f64::INFINITY, 0.0f64), |(a, b), v| (v.min(a), v.max(b)));
     spans

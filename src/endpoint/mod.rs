@@ -1,4 +1,4 @@
-//! The questions people ask of a model: apply, jacobian, jvp, vjp, abstract_eval. Each is a few lines over
+//! The questions people ask of a model: apply, jacobian, jvp, vjp, hessian, abstract_eval. Each is a few lines over
 //! a proven [`Request`]: base, ask, sweep, tell.
 //!
 //! No threads (`exec`), no formulas (`diff`), no wire formats beyond reading a request's JSON.
@@ -27,6 +27,7 @@ pub(crate) use case::{Case, Difference};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub(crate) use hessian::hessian_vector_product;
+pub use hessian::{hessian, hvp};
 pub use jacobian::{Block, Jacobian};
 pub use question::{Lists, Question};
 pub use report::{Bounds, Noise, Report, Steps, Stumble};

@@ -7,6 +7,7 @@
 
 mod cli;
 mod conformance;
+mod hessian;
 mod laws;
 mod misbehave;
 mod probe;
