@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod cases;
+mod check;
 mod describe;
 mod new;
 mod npz;
@@ -121,6 +122,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Hessian(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Hessian),
         Command::Hvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Hvp),
         Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
+        Command::Check(check) => check::run(&check, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind } => new::run(&name, kind, &folders),

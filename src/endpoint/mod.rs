@@ -8,6 +8,7 @@ mod answer;
 mod axes;
 #[cfg(feature = "cli")]
 mod case;
+mod check;
 mod derive;
 mod error;
 mod faults;
@@ -24,6 +25,7 @@ pub use abstract_eval::{ShapeCache, abstract_eval};
 pub(crate) use answer::{Answer, Endpoint, Piece, answer};
 #[cfg(feature = "cli")]
 pub(crate) use case::{Case, Difference};
+pub(crate) use check::{Checked, Checks, check};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub(crate) use hessian::hessian_vector_product;
