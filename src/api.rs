@@ -194,6 +194,28 @@ impl Model {
         query.with_vectors(vectors)
     }
 
+    /// Asks for the second derivatives of a scalar output, or of outputs with [`weights`](Query::weights): the
+    /// Hessian by all differentiable inputs, unless [`wrt`](Query::wrt) says otherwise. It is symmetric, and its
+    /// blocks are those of two inputs.
+    pub fn hessian(&self, inputs: &impl Inputs) -> Query<'_, Jacobian> {
+        self.query(Question::Hessian, inputs, Vectors::new(), |context, request, settings| {
+            endpoint::hessian(context, request, settings)
+        })
+    }
+
+    /// Asks for the product of such a Hessian with a tangent, given as one array for each input meant.
+    pub fn hvp<P: AsRef<str>>(
+        &self,
+        inputs: &impl Inputs,
+        tangent: impl IntoIterator<Item = (P, Array)>,
+    ) -> Query<'_, (Vectors, Report)> {
+        let vectors = vectors(tangent);
+        let query = self.query(Question::Hvp, inputs, Vectors::new(), |context, request, settings| {
+            endpoint::hvp(context, request, settings)
+        });
+        query.with_vectors(vectors)
+    }
+
     /// The dtypes and shapes of the outputs that inputs of these dtypes and shapes lead to.
     pub fn abstract_eval(&self, inputs: &Tree<crate::tree::Abstract>) -> Result<Tree<crate::tree::Abstract>, Error> {
         let progress = Progress::default();
@@ -218,6 +240,7 @@ impl Model {
             wrt: None,
             of: None,
             vectors: Ok(vectors),
+            weights: Ok(Vectors::new()),
             settings: Settings::default(),
             answer,
             progress: None,
@@ -240,6 +263,7 @@ pub struct Query<'m, T> {
     wrt: Option<Result<Vec<Pattern>, PathError>>,
     of: Option<Result<Vec<Pattern>, PathError>>,
     vectors: Result<Vectors, PathError>,
+    weights: Result<Vectors, PathError>,
     settings: Settings,
     answer: Answer<T>,
     progress: Option<&'m Progress>,
@@ -258,6 +282,14 @@ impl<'m, T> Query<'m, T> {
     /// Of these outputs only: paths, or patterns such as `per_key.{}`.
     pub fn of<P: AsRef<str>>(self, paths: impl IntoIterator<Item = P>) -> Self {
         Query { of: patterns(paths), ..self }
+    }
+
+    /// Second derivatives of the sum of outputs, each element weighted: an array of its shape for each output meant.
+    pub fn weights<P: AsRef<str>>(self, weights: impl IntoIterator<Item = (P, Array)>) -> Self {
+        let weights: Result<Vectors, PathError> = vectors(weights);
+        let named = |weights: &Vectors| weights.iter().map(|(path, _)| path.clone().into()).collect();
+        let of = self.of.or_else(|| weights.as_ref().ok().map(|weights| Ok(named(weights))));
+        Query { weights, of, ..self }
     }
 
     /// How derivatives are approximated. Given here, the model's own derivatives are not used.
@@ -329,6 +361,8 @@ impl<'m, T> Query<'m, T> {
         let inputs = self.inputs?;
         let (wrt, of) = (self.wrt.transpose()?, self.of.transpose()?);
         let request = Request::new(self.model.signature(), self.question, inputs, wrt, of, self.vectors?)?;
+        let weights = self.weights?;
+        let request = if weights.is_empty() { request } else { request.weighted(self.model.signature(), weights)? };
         let own = Progress::default();
         let context = self.model.context(self.progress.unwrap_or(&own));
         Ok((self.answer)(&context, &request, &self.settings)?)

@@ -43,8 +43,16 @@ pub(crate) enum Command {
     /// The product of a cotangent vector with the Jacobian
     #[command(alias = "vector-jacobian-product")]
     Vjp(Ask),
+    /// The second derivatives of a scalar output, or of outputs weighted by a cotangent_vector
+    Hessian(Ask),
+    /// The product of such a Hessian with a tangent vector
+    #[command(alias = "hessian-vector-product")]
+    Hvp(Ask),
     /// The shapes of the outputs from the shapes of the inputs
     AbstractEval(Ask),
+    /// Hold a model's own derivatives against differences, and both against Taylor's theorem
+    #[command(alias = "check-gradients")]
+    Check(Check),
     /// Run a model's stored cases, plugins/NAME/cases/*.json
     Test {
         #[command(flatten)]
@@ -180,6 +188,73 @@ pub(crate) struct Ask {
     pub(crate) report: bool,
 }
 
+/// What is checked, and how strictly.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// JSON such as {"inputs": {...}}, or @FILE, or - for stdin
+    pub(crate) payload: String,
+    /// Check derivatives by this input; may be repeated [default: all differentiable]
+    #[arg(long, visible_alias = "wrt", value_name = "PATH")]
+    pub(crate) input_paths: Vec<String>,
+    /// Check derivatives of this output; may be repeated [default: all differentiable]
+    #[arg(long, visible_alias = "of", value_name = "PATH")]
+    pub(crate) output_paths: Vec<String>,
+    /// Check this derivative; may be repeated [default: all that the model has itself]
+    #[arg(long, value_enum, value_name = "ENDPOINT")]
+    pub(crate) endpoints: Vec<OwnDerivative>,
+    /// The step of the differences, as a number [default: found for each element]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
+    pub(crate) eps: Option<String>,
+    /// The step for one input, as PATH=NUMBER; may be repeated
+    #[arg(long, value_name = "PATH=STEP", conflicts_with = "eps")]
+    pub(crate) eps_for: Vec<String>,
+    /// A relative tolerance [default: the bounds of the differences' errors]
+    #[arg(long, value_name = "RATIO", value_parser = parse_tolerance)]
+    pub(crate) rtol: Option<f64>,
+    /// The most elements of inputs to look at; of more, some are drawn
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_evals: u32,
+    /// The most elements of outputs to look at
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_output_samples: u32,
+    /// The most failures to show of each derivative, the worst
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) max_failures: usize,
+    /// Seed of what is drawn: elements and directions
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Show progress on a terminal, as it is by default
+    #[arg(long, overrides_with = "no_show_progress")]
+    pub(crate) show_progress: bool,
+    /// Show no progress
+    #[arg(long)]
+    pub(crate) no_show_progress: bool,
+    /// How the findings are written
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Findings,
+}
+
+/// A derivative that a model may have itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OwnDerivative {
+    #[value(name = "jacobian")]
+    Jacobian,
+    #[value(name = "jacobian_vector_product", alias = "jvp")]
+    Jvp,
+    #[value(name = "vector_jacobian_product", alias = "vjp")]
+    Vjp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Findings {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Numbers as text
@@ -214,6 +289,11 @@ impl ValueEnum for AlgorithmName {
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
         Some(clap::builder::PossibleValue::new(self.name()))
     }
+}
+
+fn parse_tolerance(text: &str) -> Result<f64, String> {
+    let tolerance = text.parse::<f64>().ok().filter(|tolerance| tolerance.is_finite() && *tolerance > 0.0);
+    tolerance.ok_or_else(|| "expected a positive number".to_owned())
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {

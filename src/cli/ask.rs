@@ -1,4 +1,4 @@
-//! apply, jacobian, jvp, vjp, abstract-eval: a payload in, a result out.
+//! apply, jacobian, jvp, vjp, hessian, hvp, abstract-eval: a payload in, a result out.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     let settings = settings::derivative(ask)?;
     let mut body = settings::read_payload(&ask.payload)?;
     let (wrt, of) = question.lists();
-    settings::override_paths(&mut body, ask, wrt, of);
+    settings::override_paths(&mut body, (wrt, &ask.wrt), (of, &ask.of));
     let body = Body::from(body);
     let model = settings::open(&ask.model, folders)?;
     let endpoint = Endpoint::Derivative(question);

@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod cases;
+mod check;
 mod describe;
 mod new;
 mod progress;
@@ -25,7 +26,7 @@ use args::{Arguments, Command};
 /// Why a command failed, sorted by whose fault it is; each has its exit code.
 #[derive(Debug)]
 enum Failure {
-    /// Stored cases failed, and the report says which.
+    /// Stored cases, or checks of derivatives, failed, and the report says which.
     Cases,
     /// The caller's.
     Caller(String),
@@ -53,7 +54,7 @@ impl Failure {
     /// What went wrong, in words.
     fn text(&self) -> &str {
         match self {
-            Failure::Cases => "stored cases failed",
+            Failure::Cases => "there were failures",
             Failure::Caller(text) | Failure::Model(text) | Failure::Crash(text) | Failure::Operator(text) => text,
         }
     }
@@ -118,7 +119,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Jacobian(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Jacobian),
         Command::Jvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Jvp),
         Command::Vjp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Vjp),
+        Command::Hessian(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Hessian),
+        Command::Hvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Hvp),
         Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
+        Command::Check(check) => check::run(&check, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind } => new::run(&name, kind, &folders),

@@ -101,9 +101,9 @@ pub(super) fn read_payload(payload: &str) -> Result<Value, Failure> {
 }
 
 /// Puts the path lists that were typed in place of the payload's.
-pub(super) fn override_paths(body: &mut Value, ask: &Ask, wrt: &str, of: &str) {
+pub(super) fn override_paths(body: &mut Value, wrt: (&str, &[String]), of: (&str, &[String])) {
     let Some(fields) = body.as_object_mut() else { return };
-    for (name, paths) in [(wrt, &ask.wrt), (of, &ask.of)] {
+    for (name, paths) in [wrt, of] {
         if !paths.is_empty() {
             fields.insert(name.to_owned(), paths.iter().map(|path| Value::from(path.as_str())).collect());
         }
@@ -125,7 +125,7 @@ pub(super) fn derivative(ask: &Ask) -> Result<Settings, Failure> {
     })
 }
 
-fn eps(typed: &[String]) -> Result<Option<Eps>, Failure> {
+pub(super) fn eps(typed: &[String]) -> Result<Option<Eps>, Failure> {
     let positive = |text: &str| {
         let number = text.parse::<f64>().ok().filter(|eps| eps.is_finite() && *eps > 0.0);
         number.ok_or_else(|| Failure::Caller(format!("--eps {text}: expected a positive number, or PATH=NUMBER")))

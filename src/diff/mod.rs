@@ -11,6 +11,7 @@
 mod axis;
 mod climb;
 mod compare;
+mod curvature;
 mod direction;
 mod fold;
 mod line;
@@ -24,14 +25,17 @@ mod sparsity;
 mod stencil;
 mod sweep;
 mod tableau;
+mod taylor;
 
 #[cfg(test)]
 use axis::round_to;
 pub use axis::{Axis, automatic_step};
+pub use curvature::{Curvature, Curved};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};
 pub use sparsity::Sparsity;
 pub use sweep::{Derivative, Impasse, Sweep};
+pub use taylor::{Expected, LEAST_SLOPE, Ray, Remainder, slope};
 
 /// A point near the base: the coordinates that differ, ascending, and their values.
 pub type Displacement = Vec<(usize, f64)>;

@@ -143,6 +143,8 @@ impl Sweep {
     /// Every point of every share must be told, or [failed](Share::fail), before the next call.
     pub fn ask(&mut self, shares: usize) -> Result<Option<Vec<Share<'_>>>, Impasse> {
         match self.stage {
+            // Nothing depends on anything.
+            Stage::Start if self.shared.m == 0 => self.stage = Stage::Done,
             Stage::Start if self.shared.plan.measures_noise() => {
                 self.shared.line = NoiseLine::near(&self.shared.plan);
                 self.stage = Stage::Sampling;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::request::body_inputs;
 use super::{
     Block, Body, Bounds, Context, Error, Jacobian, Lists, Question, Report, Request, Settings, Vectors, abstract_eval,
-    apply, jacobian, jvp, vjp,
+    apply, hessian, hvp, jacobian, jvp, vjp,
 };
 use crate::codec::{self, Encoding};
 use crate::tree::{Abstract, Array, Path, Tree};
@@ -23,11 +23,13 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 5] = [
+    pub const ALL: [Endpoint; 7] = [
         Endpoint::Apply,
         Endpoint::Derivative(Question::Jacobian),
         Endpoint::Derivative(Question::Jvp),
         Endpoint::Derivative(Question::Vjp),
+        Endpoint::Derivative(Question::Hessian),
+        Endpoint::Derivative(Question::Hvp),
         Endpoint::AbstractEval,
     ];
 
@@ -39,6 +41,8 @@ impl Endpoint {
             Endpoint::Derivative(Question::Jacobian) => "jacobian",
             Endpoint::Derivative(Question::Jvp) => "jacobian_vector_product",
             Endpoint::Derivative(Question::Vjp) => "vector_jacobian_product",
+            Endpoint::Derivative(Question::Hessian) => "hessian",
+            Endpoint::Derivative(Question::Hvp) => "hessian_vector_product",
         }
     }
 
@@ -82,8 +86,9 @@ pub fn answer(
     };
     let request = Request::parse(signature, question, body, lists)?;
     let (answer, report) = match question {
-        Question::Jacobian => {
-            let mut jacobian = jacobian(context, &request, settings)?;
+        Question::Jacobian | Question::Hessian => {
+            let ask = if question == Question::Hessian { hessian } else { jacobian };
+            let mut jacobian = ask(context, &request, settings)?;
             let report = std::mem::take(&mut jacobian.report);
             (Answer::Jacobian(Box::new(jacobian)), report)
         }
@@ -93,6 +98,10 @@ pub fn answer(
         }
         Question::Vjp => {
             let (vectors, report) = vjp(context, &request, settings)?;
+            (Answer::Vectors(vectors), report)
+        }
+        Question::Hvp => {
+            let (vectors, report) = hvp(context, &request, settings)?;
             (Answer::Vectors(vectors), report)
         }
     };

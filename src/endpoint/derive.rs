@@ -83,7 +83,7 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
 
 /// The cotangent over all output coordinates. It pairs with displacements as Re(w·dy), without
 /// conjugation, hence the sign of imaginary parts.
-fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error> {
+pub(super) fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error> {
     let mut faults = Vec::new();
     let mut ravelled = vec![0.0; of.len()];
     let mut fault = |path: &Path, message: String| {

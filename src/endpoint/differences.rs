@@ -86,6 +86,16 @@ pub(super) fn scout(
     Ok(Scouted { base: base.with_outputs(of), outcome, outputs, typical })
 }
 
+/// How many workers there may be: as asked, else as the manifest says, else as many as are worth it.
+pub(super) fn workers(context: &Context<'_>, settings: &Settings, typical: Duration) -> Workers {
+    let most = settings.workers.or(context.defaults.workers);
+    Workers {
+        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        spare: most.is_none(),
+        typical,
+    }
+}
+
 /// Evaluates what the plan asks for. The number of workers taken comes back too.
 pub(super) fn carry_out(
     context: &Context<'_>,
@@ -95,12 +105,7 @@ pub(super) fn carry_out(
     algorithm: Algorithm,
     cotangent: Option<&[f64]>,
 ) -> Result<(Derivative, usize), Error> {
-    let most = settings.workers.or(context.defaults.workers);
-    let workers = Workers {
-        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        spare: most.is_none(),
-        typical: scouted.typical,
-    };
+    let workers = workers(context, settings, scouted.typical);
     let recover = match settings.on_failure.or(context.defaults.gradient.on_failure) {
         Some(policy) => policy == OnFailure::Recover,
         // A step that was chosen is the step that is taken.
@@ -198,7 +203,7 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
         Path::root(),
         "value_error",
         format!(
-            "Value error, {output} and {input} are both complex, and the stochastic algorithm cannot tell whether \
+            "Value error, {output} and {input} are both complex, and random directions cannot tell whether \
              the one is a holomorphic function of the other: choose another algorithm, or ask for a JVP or VJP"
         ),
     ))
@@ -245,7 +250,7 @@ pub(super) fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -
 }
 
 /// The least and the greatest of the values of every leaf that has any.
-fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
+pub(super) fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
     let spans = layout.spans().iter().filter(|span| span.len > 0);
     let range = |values: &[f64]| values.iter().fold((f64::INFINITY, 0.0f64), |(a, b), v| (v.min(a), v.max(b)));
     spans

@@ -1,4 +1,4 @@
-//! The questions people ask of a model: apply, jacobian, jvp, vjp, abstract_eval. Each is a few lines over
+//! The questions people ask of a model: apply, jacobian, jvp, vjp, hessian, abstract_eval. Each is a few lines over
 //! a proven [`Request`]: base, ask, sweep, tell.
 //!
 //! No threads (`exec`), no formulas (`diff`), no wire formats beyond reading a request's JSON.
@@ -9,6 +9,7 @@ mod axes;
 mod body;
 #[cfg(feature = "cli")]
 mod case;
+mod check;
 mod derive;
 mod differences;
 mod error;
@@ -31,9 +32,11 @@ pub(crate) use answer::{Answer, Endpoint, Piece, answer};
 pub(crate) use body::Body;
 #[cfg(feature = "cli")]
 pub(crate) use case::{Case, Difference};
+pub(crate) use check::{Checked, Checks, check};
 pub use derive::{jacobian, jvp, vjp};
 pub use error::{Error, Place};
 pub(crate) use hessian::hessian_vector_product;
+pub use hessian::{hessian, hvp};
 pub use jacobian::{Block, Jacobian};
 pub use question::{Lists, Question};
 pub use report::{Bounds, Noise, Report, Steps, Stumble};

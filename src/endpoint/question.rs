@@ -7,9 +7,24 @@ pub enum Question {
     Jacobian,
     Jvp,
     Vjp,
+    Hessian,
+    Hvp,
 }
 
 impl Question {
+    /// All of them.
+    pub const ALL: [Question; 5] = [Question::Jacobian, Question::Jvp, Question::Vjp, Question::Hessian, Question::Hvp];
+
+    /// Whether it is about second derivatives: of one number, so that outputs may come with weights.
+    pub fn is_second(self) -> bool {
+        matches!(self, Question::Hessian | Question::Hvp)
+    }
+
+    /// Whether its vectors are tangents, and not cotangents.
+    pub(super) fn has_tangents(self) -> bool {
+        matches!(self, Question::Jvp | Question::Hvp)
+    }
+
     /// The names of a request's path lists: inputs, outputs.
     pub fn lists(self) -> (&'static str, &'static str) {
         let (wrt, of, _) = self.fields();
@@ -21,10 +36,15 @@ impl Question {
         match self {
             Question::Jacobian => ("jac_inputs", "jac_outputs", None),
             Question::Jvp => ("jvp_inputs", "jvp_outputs", Some("tangent_vector")),
-            Question::Vjp => ("vjp_inputs", "vjp_outputs", Some("cotangent_vector")),
+            Question::Vjp => ("vjp_inputs", "vjp_outputs", Some(WEIGHTS)),
+            Question::Hessian => ("hess_inputs", "hess_output", None),
+            Question::Hvp => ("hvp_inputs", "hvp_outputs", Some("tangent_vector")),
         }
     }
 }
+
+/// The field of cotangents: a VJP's, or the weights of the outputs that second derivatives are of.
+pub(super) const WEIGHTS: &str = "cotangent_vector";
 
 /// What a request without a list of paths means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! From a request's JSON to a request that is known to make sense, or everything that is wrong with it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::faults::{Faults, field};
-use super::question::{Lists, Question};
+use super::question::{Lists, Question, WEIGHTS};
 use super::vectors::{Fitting, Vectors};
 use super::{Body, Error};
 use crate::schema::{Side, Signature, Violation, Violations};
@@ -24,6 +24,8 @@ pub struct Request {
     pub of: Wanted,
     /// For a JVP a tangent for each of `wrt`, for a VJP the cotangents as given.
     pub vectors: Vectors,
+    /// For second derivatives the weights of the outputs; empty for a scalar output.
+    pub weights: Vectors,
 }
 
 impl Request {
@@ -41,7 +43,8 @@ impl Request {
             faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
             return faults.finish(None);
         };
-        let known = ["inputs", wrt_name, of_name].into_iter().chain(vector_name);
+        let weights_name = question.is_second().then_some(WEIGHTS);
+        let known = ["inputs", wrt_name, of_name].into_iter().chain(vector_name).chain(weights_name);
         let known: Vec<_> = known.collect();
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
             faults.add(
@@ -53,27 +56,15 @@ impl Request {
         let inputs = read_inputs(fields.get("inputs"), |inputs| body.inputs(inputs, signature), &mut faults);
         let mut list = |name: &str| path_list(fields.get(name), name, lists, &mut faults);
         let (wrt, of) = (list(wrt_name), list(of_name));
-        let vectors = match vector_name {
-            None => None,
-            Some(name) => match fields.get(name) {
-                Some(Value::Object(vectors)) => Some(vectors),
-                Some(_) => {
-                    faults.add(&field(name), "dict_type", "Input should be an object of arrays by path");
-                    None
-                }
-                None => {
-                    faults.add(&field(name), "missing", "Field required");
-                    None
-                }
-            },
-        };
+        let vectors = vector_name.and_then(|name| arrays(fields, name, true, &mut faults));
+        let weights = weights_name.and_then(|name| arrays(fields, name, false, &mut faults));
         // A vector's keys tell which paths are meant when the list does not.
         let keys = |wanted: bool| {
             vectors
                 .filter(|_| wanted)
                 .map(|vectors| vectors.keys().map(|key| (key.clone(), key.parse())).collect::<Vec<_>>())
         };
-        let wrt = wrt.or_else(|| named_by(keys(question == Question::Jvp), vector_name, &mut faults));
+        let wrt = wrt.or_else(|| named_by(keys(question.has_tangents()), vector_name, &mut faults));
         let of = of.or_else(|| named_by(keys(question == Question::Vjp), vector_name, &mut faults));
         let Some(inputs) = inputs else {
             // What of the rest is wrong whatever the inputs are.
@@ -85,10 +76,17 @@ impl Request {
         let of = resolve_outputs(signature, of, of_name, &mut faults);
         let mut read = Vectors::new();
         if let (Some(name), Some(given)) = (vector_name, vectors) {
-            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of.0 };
+            let list = if question.has_tangents() { wrt_name } else { of_name };
+            let fitting = Fitting { signature, question, name, list, inputs: &inputs, wrt: &wrt, of: &of.0 };
             read = fitting.read(given, &mut faults);
         }
-        faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
+        let mut weighted = Vectors::new();
+        if let Some(given) = weights {
+            let (question, name, list) = (Question::Vjp, WEIGHTS, of_name);
+            let fitting = Fitting { signature, question, name, list, inputs: &inputs, wrt: &wrt, of: &of.0 };
+            weighted = fitting.read(given, &mut faults);
+        }
+        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: weighted }))
     }
 
     /// The same from Rust values; `inputs` have been checked against the signature.
@@ -103,18 +101,46 @@ impl Request {
         let (wrt_name, of_name, vector_name) = question.fields();
         let mut faults = Faults::default();
         let keys = || Some(vectors.iter().map(|(path, _)| path.clone().into()).collect());
-        let wrt = wrt.or_else(|| if question == Question::Jvp { keys() } else { None });
+        let wrt = wrt.or_else(|| if question.has_tangents() { keys() } else { None });
         let of = of.or_else(|| if question == Question::Vjp { keys() } else { None });
         let wrt = resolve_inputs(signature, &inputs, wrt, wrt_name, &mut faults);
         let of = resolve_outputs(signature, of, of_name, &mut faults);
         let mut read = Vectors::new();
         if let Some(name) = vector_name {
             let given = vectors.into_iter().map(|(path, array)| (path.to_string(), array));
-            let fitting = Fitting { signature, question, name, inputs: &inputs, wrt: &wrt, of: &of.0 };
+            let list = if question.has_tangents() { wrt_name } else { of_name };
+            let fitting = Fitting { signature, question, name, list, inputs: &inputs, wrt: &wrt, of: &of.0 };
             read = fitting.fit(given.collect(), &mut faults);
         }
-        faults.finish(Some(Request { inputs, wrt, of, vectors: read }))
+        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: Vectors::new() }))
     }
+
+    /// The same with weights for the outputs, of which second derivatives are then the sum.
+    pub fn weighted(self, signature: &Signature, weights: Vectors) -> Result<Request, Error> {
+        let mut faults = Faults::default();
+        let given = weights.into_iter().map(|(path, array)| (path.to_string(), array));
+        let Request { inputs, wrt, of, .. } = &self;
+        let (question, name, list) = (Question::Vjp, WEIGHTS, "the outputs");
+        let fitting = Fitting { signature, question, name, list, inputs, wrt, of: &of.0 };
+        let weights = fitting.fit(given.collect(), &mut faults);
+        faults.finish(Some(Request { weights, ..self }))
+    }
+}
+
+/// A field of arrays by path.
+fn arrays<'b>(
+    fields: &'b Map<String, Value>,
+    name: &str,
+    required: bool,
+    faults: &mut Faults,
+) -> Option<&'b Map<String, Value>> {
+    match fields.get(name) {
+        Some(Value::Object(arrays)) => return Some(arrays),
+        Some(_) => faults.add(&field(name), "dict_type", "Input should be an object of arrays by path"),
+        None if required => faults.add(&field(name), "missing", "Field required"),
+        None => {}
+    }
+    None
 }
 
 /// The inputs of an `apply` or `abstract_eval` request, read by `read`.
@@ -155,7 +181,9 @@ fn under_inputs(violations: Violations) -> Violations {
 
 fn path_list(list: Option<&Value>, name: &str, lists: Lists, faults: &mut Faults) -> Option<Vec<Pattern>> {
     let entries = match list {
-        Some(Value::Array(entries)) if !entries.is_empty() => entries,
+        Some(Value::Array(entries)) if !entries.is_empty() => entries.as_slice(),
+        // Of the one output that a Hessian is of the name is enough.
+        Some(one @ Value::String(_)) if name == "hess_output" => std::slice::from_ref(one),
         Some(Value::Array(_)) if lists == Lists::Required => {
             faults.add(&field(name), "too_short", "Set should have at least 1 item after validation, not 0");
             return None;

@@ -20,6 +20,8 @@ pub(super) struct Fitting<'r> {
     pub(super) question: Question,
     /// The field of the request that holds them.
     pub(super) name: &'r str,
+    /// The list of paths that its keys must be.
+    pub(super) list: &'r str,
     pub(super) inputs: &'r Tree,
     pub(super) wrt: &'r [Path],
     pub(super) of: &'r [Pattern],
@@ -66,13 +68,14 @@ impl Fitting<'_> {
     }
 
     fn names_agree(&self, given: &[(String, Array)], faults: &mut Faults) -> bool {
-        let (list, expected) = match self.question {
-            Question::Jvp => ("jvp_inputs", self.wrt.iter().map(Path::to_string).collect::<Vec<_>>()),
-            _ => ("vjp_outputs", self.of.iter().map(Pattern::to_string).collect()),
+        let list = self.list;
+        let expected: Vec<String> = match self.question.has_tangents() {
+            true => self.wrt.iter().map(Path::to_string).collect(),
+            false => self.of.iter().map(Pattern::to_string).collect(),
         };
         let keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
         // Output patterns stand for keys that are known only after an evaluation.
-        let open = self.question == Question::Vjp && self.of.iter().any(|pattern| pattern.as_path().is_none());
+        let open = !self.question.has_tangents() && self.of.iter().any(|pattern| pattern.as_path().is_none());
         let missing = expected.iter().any(|path| !keys.contains(&path.as_str()));
         let foreign = keys.iter().any(|key| !expected.iter().any(|path| path == *key));
         if open || !(missing || foreign) {
@@ -94,9 +97,9 @@ impl Fitting<'_> {
             return Err(("finite_number", "is not finite".to_owned()));
         }
         let wrong = |reason: String| ("value_error", reason);
-        let dtype = match self.question {
-            Question::Jvp => self.inputs.leaf(path).map(Array::dtype),
-            _ => self.leaf(path).map(|leaf| leaf.dtype),
+        let dtype = match self.question.has_tangents() {
+            true => self.inputs.leaf(path).map(Array::dtype),
+            false => self.leaf(path).map(|leaf| leaf.dtype),
         };
         let cast = |error: ArrayError| wrong(format!("cannot be used: {error}"));
         let array = match dtype.filter(|dtype| dtype.is_complex() != array.dtype().is_complex()) {
@@ -104,12 +107,12 @@ impl Fitting<'_> {
             Some(dtype) if dtype.is_complex() => codec::cast(array, DType::Complex128).map_err(cast)?,
             Some(_) => codec::cast(array, DType::Float64).map_err(cast)?,
         };
-        let (fitted, expected) = match self.question {
-            Question::Jvp => {
+        let (fitted, expected) = match self.question.has_tangents() {
+            true => {
                 let input = self.inputs.leaf(path).map(Array::shape);
                 (input.and_then(|shape| broadcast(&array, shape)), input.map(|shape| format!("{shape:?}")))
             }
-            _ => {
+            false => {
                 let leaf = self.leaf(path);
                 let fits = leaf.filter(|leaf| matches_schema(leaf, array.shape()));
                 (fits.map(|leaf| repeat_fixed(array.clone(), leaf)), leaf.map(Leaf::shape_text))
@@ -121,14 +124,14 @@ impl Fitting<'_> {
 
     /// The leaf of the schema that a vector belongs to.
     fn leaf(&self, path: &Path) -> Option<&Leaf> {
-        match self.question {
-            Question::Jvp => self.signature.inputs.leaf(path),
-            _ => self.signature.outputs.leaf(path),
+        match self.question.has_tangents() {
+            true => self.signature.inputs.leaf(path),
+            false => self.signature.outputs.leaf(path),
         }
     }
 
     fn kind(&self) -> &'static str {
-        if self.question == Question::Jvp { "tangent" } else { "cotangent" }
+        if self.question.has_tangents() { "tangent" } else { "cotangent" }
     }
 
     fn at(&self, key: &str) -> Path {

@@ -3,10 +3,12 @@
 //! No JSON, no schema questions, no numerics: a [`diff::Sweep`](crate::diff::Sweep) says what to
 //! evaluate and keeps the results.
 
+mod points;
 mod pool;
 mod progress;
 mod run;
 
+pub use points::evaluate;
 pub use pool::Pool;
 pub use progress::Progress;
 pub use run::{Cause, Failure, Workers, sweep};

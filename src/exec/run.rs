@@ -63,7 +63,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    fn number(self, pool: &Pool, points: usize) -> usize {
+    pub(super) fn number(self, pool: &Pool, points: usize) -> usize {
         let most = self.most.min(pool.model().max_instances().unwrap_or(usize::MAX)).clamp(1, points.max(1));
         if !self.spare {
             return most;

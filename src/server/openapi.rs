@@ -75,7 +75,7 @@ fn schemas(signature: &Signature, formats: Formats) -> Value {
     put("AbstractInputSchema", with_inputs(Map::new(), &[], "AbstractEval_InputSchema"));
     put("AbstractOutputSchema", reference("AbstractEval_OutputSchema"));
     let object_of = |values: Value| json!({"type": "object", "additionalProperties": values});
-    for question in [Question::Jacobian, Question::Jvp, Question::Vjp] {
+    for question in Question::ALL {
         let (request, reply) = names(Endpoint::Derivative(question));
         let (wrt, of) = question.lists();
         let mut more = Map::new();
@@ -84,8 +84,8 @@ fn schemas(signature: &Signature, formats: Formats) -> Value {
         let mut required = vec![wrt, of];
         let mut answer = object_of(any_array.clone());
         match question {
-            Question::Jacobian => answer = object_of(answer),
-            Question::Jvp => {
+            Question::Jacobian | Question::Hessian => answer = object_of(answer),
+            Question::Jvp | Question::Hvp => {
                 more.insert("tangent_vector".to_owned(), object_of(any_array.clone()));
                 required.push("tangent_vector");
             }
@@ -93,6 +93,17 @@ fn schemas(signature: &Signature, formats: Formats) -> Value {
                 more.insert("cotangent_vector".to_owned(), object_of(any_array.clone()));
                 required.push("cotangent_vector");
             }
+        }
+        if question == Question::Hessian {
+            // It is of one output, whose name is enough.
+            let list = more[of].take();
+            let one = list.get("items").cloned().unwrap_or_else(|| json!({"type": "string"}));
+            more[of] = json!({"anyOf": [one, list]});
+        }
+        if question.is_second() {
+            let mut weights = object_of(any_array.clone());
+            weights["description"] = Value::from("Weights of the outputs, unless it is one scalar.");
+            more.insert("cotangent_vector".to_owned(), weights);
         }
         more.extend(own_fields());
         put(request, with_inputs(more, &required, "Apply_InputSchema"));

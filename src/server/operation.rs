@@ -101,6 +101,8 @@ pub(super) fn names(endpoint: Endpoint) -> (&'static str, &'static str) {
         Endpoint::Derivative(Question::Jacobian) => ("JacobianInputSchema", "JacobianOutputSchema"),
         Endpoint::Derivative(Question::Jvp) => ("JVPInputSchema", "JVPOutputSchema"),
         Endpoint::Derivative(Question::Vjp) => ("VJPInputSchema", "VJPOutputSchema"),
+        Endpoint::Derivative(Question::Hessian) => ("HessianInputSchema", "HessianOutputSchema"),
+        Endpoint::Derivative(Question::Hvp) => ("HVPInputSchema", "HVPOutputSchema"),
     }
 }
 
@@ -114,6 +116,12 @@ fn post(endpoint: Endpoint, description: &str, options: &Options) -> Value {
         }
         Endpoint::Derivative(Question::Vjp) => {
             ("Vector Jacobian Product", "The product of a cotangent vector with the Jacobian.")
+        }
+        Endpoint::Derivative(Question::Hessian) => {
+            ("Hessian", "The second derivatives of a scalar output, or of outputs weighted by a cotangent vector.")
+        }
+        Endpoint::Derivative(Question::Hvp) => {
+            ("Hessian Vector Product", "The product of such a Hessian with a tangent vector.")
         }
     };
     let what = match (endpoint, description) {

@@ -99,7 +99,7 @@ fn example_body(signature: &Signature, endpoint: Endpoint, inputs: &Value) -> Op
         Endpoint::Derivative(question) => question,
     };
     // Their vectors have the shapes of arrays that are not here.
-    if question != Question::Jacobian {
+    if !matches!(question, Question::Jacobian | Question::Hessian) {
         return None;
     }
     let (wrt, of) = question.lists();
@@ -108,7 +108,15 @@ fn example_body(signature: &Signature, endpoint: Endpoint, inputs: &Value) -> Op
         let known = leaves.into_iter().filter_map(|(pattern, _)| pattern.as_path().map(|path| path.to_string()));
         known.take(1).collect::<Vec<_>>()
     };
-    let (inputs_by, outputs_of) = (first(Side::Input), first(Side::Output));
+    let (inputs_by, mut outputs_of) = (first(Side::Input), first(Side::Output));
+    if question == Question::Hessian {
+        // It is of a scalar.
+        let scalar = |path: &String| {
+            let leaf = path.parse().ok().and_then(|path| signature.outputs.leaf(&path));
+            leaf.is_some_and(|leaf| leaf.shape.as_ref().is_some_and(Vec::is_empty))
+        };
+        outputs_of.retain(scalar);
+    }
     if inputs_by.is_empty() || outputs_of.is_empty() {
         return None;
     }

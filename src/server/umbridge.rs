@@ -201,7 +201,9 @@ fn called(served: &Served, call: Call, body: &Map<String, Value>, progress: &Pro
             let request = at.request(Question::Vjp, Some(by.path), &of.path, vec![(of.path.clone(), sens)])?;
             let tangents = vec![(along.path, tangent)];
             let context = served.model.context(progress);
-            result(&endpoint::hessian_vector_product(&context, &request, &tangents, &Settings::default())?)
+            let settings = Settings::default();
+            let (vectors, _) = endpoint::hessian_vector_product(&context, &request, &tangents, &settings)?;
+            result(&vectors)
         }
         Call::ModelInfo => unreachable!("answered above"),
     }

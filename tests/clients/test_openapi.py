@@ -90,7 +90,8 @@ def test_encodings(documents):
 
 def test_paths(documents):
     ours, theirs = documents
-    assert ours["paths"].keys() == theirs["paths"].keys()
+    own = {"/hessian", "/hessian_vector_product"}
+    assert ours["paths"].keys() - own == theirs["paths"].keys()
     for path, methods in theirs["paths"].items():
         assert ours["paths"][path].keys() == methods.keys(), path
         for method, operation in methods.items():

@@ -272,6 +272,10 @@ fn evaluations_are_counted(form: Form, model: &Model) {
         let report = model.jacobian(&inputs).algorithm(algorithm).run().unwrap().report;
         assert_eq!((report.evaluations, log.take()), (expected, expected), "{algorithm}");
     }
+    for algorithm in [AlgorithmName::Auto, AlgorithmName::AutoForward, AlgorithmName::Central4] {
+        let report = model.jacobian(&inputs).of(real).algorithm(algorithm).run().unwrap().report;
+        assert_eq!(report.evaluations, log.take(), "{algorithm}");
+    }
     for samples in [1, 4] {
         // Stochastic is not dearer than central.
         let query = model.jacobian(&inputs).of(real).algorithm(Stochastic).samples(samples).seed(3);
@@ -281,7 +285,7 @@ fn evaluations_are_counted(form: Form, model: &Model) {
     }
     let report = model.jacobian(&inputs).algorithm(Stochastic).samples(n + 5).run().unwrap().report;
     assert_eq!((report.evaluations, log.take()), (2 * n, 2 * n), "more samples than coordinates");
-    assert_eq!(report.algorithm, "central (no dearer than stochastic)");
+    assert_eq!(report.algorithm, "central (no dearer than random directions)");
     let tangent = [("x", Array::new(&[3], vec![1.0, 2.0, 3.0]))];
     let (_, report) = model.jvp(&inputs, tangent).algorithm(Central).run().unwrap();
     assert_eq!((report.evaluations, log.take()), (2, 2), "jvp");
@@ -303,7 +307,8 @@ fn workers_do_not_show(form: Form, model: &Model) {
     let algorithms: &[AlgorithmName] = if form.is_slow() { &[Central] } else { &AlgorithmName::ALL };
     for &algorithm in algorithms {
         let with = |workers: usize| {
-            let of = if algorithm == Stochastic { &OF[..3] } else { &OF[..] };
+            let random = matches!(algorithm, Stochastic | AlgorithmName::Orthogonal);
+            let of = if random { &OF[..3] } else { &OF[..] };
             model.jacobian(&inputs).of(of).algorithm(algorithm).samples(7).seed(11).workers(workers).run().unwrap()
         };
         let weights = || [("y", Array::new(&[9], direction(9)))];

@@ -5,8 +5,10 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::nonminimal_bool, clippy::print_stderr, clippy::unwrap_used)]
 
+mod check;
 mod cli;
 mod conformance;
+mod hessian;
 mod laws;
 mod misbehave;
 mod probe;

@@ -262,6 +262,43 @@ fn a_request_says_how_its_derivative_is_taken_and_hears_what_it_cost() {
 }
 
 #[test]
+fn second_derivatives_have_endpoints_of_their_own() {
+    let server = Server::start(["rosenbrock", "native"]);
+    let number = |value: &Value| value["data"]["buffer"].as_f64().unwrap();
+    let inputs = json!({"x": -1.2, "y": 1});
+    let body = json!({
+        "inputs": inputs, "hess_inputs": ["x", "y"], "hess_output": "result", "report": true,
+    });
+    let hessian = server.post("/rosenbrock/hessian", &body).expect(200).json();
+    let report = &hessian["$report"];
+    for (of, wrt, expected) in [("x", "x", 1330.0), ("x", "y", 480.0), ("y", "x", 480.0), ("y", "y", 200.0)] {
+        let bound = number(&report["bounds"][of][wrt]);
+        assert!((number(&hessian[of][wrt]) - expected).abs() <= bound && bound < 1e-4, "{of} {wrt}: {hessian}");
+    }
+    assert!(report["evaluations"].as_u64().unwrap() > 10 && report["algorithm"] == "second differences", "{report}");
+    let body = json!({
+        "inputs": inputs, "hvp_inputs": ["x", "y"], "hvp_outputs": ["result"], "tangent_vector": {"x": 0.5, "y": -2},
+    });
+    let product = server.post("/rosenbrock/hessian_vector_product", &body).expect(200).json();
+    assert!((number(&product["x"]) + 295.0).abs() < 1e-4 && (number(&product["y"]) + 160.0).abs() < 1e-4, "{product}");
+
+    // Not of a vector, unless it is weighed.
+    let mut body = json!({"inputs": {"x": [1, 2], "p": 1}, "hess_inputs": ["p"], "hess_output": "y"});
+    let refusal = server.post("/native/hessian", &body).expect(422).json();
+    assert_snapshot!(refusal.to_string());
+    body["cotangent_vector"] = json!({"y": [1, 1]});
+    server.post("/native/hessian", &body).expect(200);
+    body["hess_output"] = json!(["y"]);
+    server.post("/native/hessian", &body).expect(200);
+    body["cotangent_vector"] = json!({"y": [1, "a"]});
+    server.post("/native/hessian", &body).expect(422);
+    server.post("/native/hessian", &json!({"inputs": {"x": [], "p": 1}, "hess_inputs": ["p"]})).expect(422);
+    let page = server.get("/rosenbrock/docs").expect(200).body;
+    assert!(page.contains("hess_output") && page.contains("/rosenbrock/hessian_vector_product"), "{page}");
+    assert_eq!(server.end().code, 0);
+}
+
+#[test]
 fn each_failure_has_its_status_and_the_requests_id() {
     let cases = [
         ("error", 500, "solver did not converge"),

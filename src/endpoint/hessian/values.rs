@@ -1,0 +1,148 @@
+//! Second derivatives from the outputs alone.
+
+use std::time::Instant;
+
+use super::{Found, Subject, layout, no_room};
+use crate::diff::{Curvature, Curved, Displacement, Problem, Ray};
+use crate::endpoint::Error;
+use crate::endpoint::axes::{axes, short};
+use crate::endpoint::differences::{differences, non_finite, workers};
+use crate::endpoint::error::Place;
+use crate::endpoint::request::Request;
+use crate::endpoint::settings::Settings;
+use crate::endpoint::vectors::Vectors;
+use crate::exec;
+use crate::manifest::AlgorithmName;
+use crate::model::{Base, ModelErrorKind};
+use crate::tree::Layout;
+
+/// The whole matrix.
+pub(super) fn matrix(subject: &Subject<'_, '_>, base: &Base) -> Result<Found, Error> {
+    let n = base.wrt.len();
+    let (curved, found) = curvature(subject, base, Curvature::all)?;
+    let (mut values, mut bounds) = (vec![0.0; n * n], vec![0.0; n * n]);
+    let pairs = (0..n).flat_map(|i| (0..=i).map(move |j| (i, j)));
+    for ((i, j), (value, bound)) in pairs.zip(curved.values.into_iter().zip(curved.bounds)) {
+        for place in [i * n + j, j * n + i] {
+            (values[place], bounds[place]) = (value, bound);
+        }
+    }
+    Ok(Found { values, bounds: Some(bounds), steps: curved.steps, ..found })
+}
+
+/// Its product with a tangent, which may be of other inputs.
+pub(super) fn product(subject: &Subject<'_, '_>, by: &Layout, tangents: &Vectors) -> Result<Found, Error> {
+    let request = &subject.gradient;
+    let others = tangents.iter().map(|(path, _)| path).filter(|path| by.span(path).is_none());
+    let both = layout(request, by.paths().chain(others))?;
+    let mut tangent = vec![0.0; both.len()];
+    for (path, array) in tangents {
+        let Some(span) = both.span(path) else { unreachable!("it was laid out") };
+        array.read(&mut tangent[span.offset..span.offset + span.len]);
+    }
+    let base = Base::new(request.inputs.clone(), both, subject.of.clone());
+    let at: Vec<usize> = (0..by.len()).collect();
+    if tangent.iter().all(|v| *v == 0.0) {
+        let zeros = vec![0.0; by.len()];
+        return Ok(Found { values: zeros.clone(), bounds: Some(zeros.clone()), steps: zeros, ..nothing() });
+    }
+    let (mut curved, found) =
+        curvature(subject, &base, |axes, size, noise| Curvature::product(axes, &tangent, &at, size, noise))?;
+    curved.steps.truncate(by.len());
+    Ok(Found { values: curved.values, bounds: Some(curved.bounds), steps: curved.steps, ..found })
+}
+
+fn nothing() -> Found {
+    Found {
+        values: Vec::new(),
+        bounds: None,
+        steps: Vec::new(),
+        noise: None,
+        // That at the base, which told the outputs.
+        evaluations: 1,
+        workers: 1,
+        algorithm: "second differences",
+    }
+}
+
+/// Evaluates what a machine asks for, at the base of both.
+fn curvature(
+    subject: &Subject<'_, '_>,
+    base: &Base,
+    machine: impl FnOnce(Vec<crate::diff::Axis>, f64, f64) -> Result<Curvature, usize>,
+) -> Result<(Curved, Found), Error> {
+    let Subject { context, settings, gradient, outputs, weights, .. } = subject;
+    let axes = axes(context, gradient, settings, base, 2)?;
+    let mut found = nothing();
+    let clock = Instant::now();
+    let noise = noise(subject, base, &axes, &mut found)?;
+    let typical = clock.elapsed() / u32::try_from(found.evaluations).unwrap_or(u32::MAX);
+    let size = outputs.iter().zip(weights).map(|(y, w)| (y * w).abs()).sum();
+    found.noise = Some(noise);
+    let mut machine = machine(axes, size, noise).map_err(|coordinate| no_room(coordinate, base))?;
+
+    let workers = workers(context, settings, typical);
+    let mut failure = None;
+    let mut evaluate = |points: &[Displacement]| -> Result<Vec<f64>, Error> {
+        let outcomes = exec::evaluate(context.pool, base, points, workers, context.progress)
+            .map_err(|error| Error::opening(context.pool, error))?;
+        found.evaluations += outcomes.len();
+        let value = |(point, outcome): (&Displacement, Result<Vec<f64>, _>)| {
+            let error = match outcome {
+                Ok(outcome) => match outcome.iter().position(|value| !value.is_finite()) {
+                    None => return Ok(outcome.iter().zip(weights).map(|(y, w)| y * w).sum()),
+                    Some(row) => non_finite(&base.of, row),
+                },
+                Err(error) => error,
+            };
+            if error.kind == ModelErrorKind::Cancelled {
+                return Err(Error::Cancelled);
+            }
+            failure.get_or_insert((point.clone(), error));
+            Ok(f64::NAN)
+        };
+        points.iter().zip(outcomes).map(value).collect()
+    };
+    // The base has been evaluated.
+    let ladders = machine.ladders();
+    let at_base = outputs.iter().zip(weights).map(|(y, w)| y * w).sum();
+    let told = evaluate(&ladders[1..])?;
+    machine.tell(std::iter::once(at_base).chain(told));
+    let mixed = machine.mixed();
+    let told = evaluate(&mixed)?;
+    machine.tell(told);
+    let curved = machine.finish();
+    // Failures are stepped around as long as there is a number.
+    match failure {
+        Some((point, error)) if curved.values.iter().any(|value| !value.is_finite()) => {
+            Err(Error::at(context.pool, place(&point, base), error))
+        }
+        _ => Ok((curved, found)),
+    }
+}
+
+fn place(point: &Displacement, base: &Base) -> Place {
+    let moves = point.iter().take(3).map(|&(i, value)| {
+        let by = value - base.x[i];
+        format!("{} {} {}", base.wrt.name(i), if by < 0.0 { '-' } else { '+' }, short(by.abs()))
+    });
+    Place::Displaced(moves.collect::<Vec<_>>().join(", "))
+}
+
+/// The noise of the weighted sum: as first differences along some direction tell it.
+fn noise(subject: &Subject<'_, '_>, base: &Base, axes: &[crate::diff::Axis], found: &mut Found) -> Result<f64, Error> {
+    let Subject { context, settings, gradient, weights, .. } = subject;
+    let request = Request { wrt: base.wrt.paths().cloned().collect(), ..gradient.clone() };
+    let settings = Settings {
+        algorithm: Some(AlgorithmName::Auto),
+        bounds: true,
+        workers: settings.workers,
+        ..Settings::default()
+    };
+    let ray = Ray::draw(axes, 0);
+    let (.., taken, report) = differences(context, &request, &settings, Problem::Jvp(&ray.direction), |_| Ok(None))?;
+    found.evaluations += taken.evaluations;
+    found.workers = report.workers;
+    let noise = taken.noise.unwrap_or_else(|| vec![0.0; weights.len()]);
+    Ok(noise.iter().zip(weights).map(|(noise, w)| (noise * w).powi(2)).sum::<f64>().sqrt())
+}
