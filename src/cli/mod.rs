@@ -7,11 +7,13 @@ mod cases;
 mod describe;
 mod new;
 mod npz;
+mod plot;
 mod progress;
 mod report;
 mod serve;
 mod settings;
 mod signals;
+mod study;
 mod worker;
 
 use std::process::ExitCode;
@@ -119,6 +121,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Jvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Jvp),
         Command::Vjp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Vjp),
         Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
+        Command::Study(study) => study::run(&study, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind } => new::run(&name, kind, &folders),

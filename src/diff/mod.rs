@@ -13,6 +13,7 @@ mod climb;
 mod compare;
 mod direction;
 mod fold;
+mod ladder;
 mod line;
 mod noise;
 mod noise_line;
@@ -26,6 +27,7 @@ mod tableau;
 #[cfg(test)]
 use axis::round_to;
 pub use axis::{Axis, automatic_step};
+pub use ladder::{Missing, Rung, amplification, goes_ahead, ladder, truncation};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};
 pub use sweep::{Derivative, Impasse, Sweep};

@@ -109,7 +109,7 @@ fn ravel_cotangents(cotangents: &Vectors, of: &Layout) -> Result<Vec<f64>, Error
 }
 
 /// Plans, scouts, sweeps and folds.
-fn differences(
+pub(super) fn differences(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
@@ -165,12 +165,7 @@ fn differences(
     }
     let cotangent = cotangents.map(|cotangents| ravel_cotangents(cotangents, &of)).transpose()?;
 
-    let most = settings.workers.or(context.defaults.workers);
-    let workers = Workers {
-        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        spare: most.is_none(),
-        typical,
-    };
+    let workers = Workers::asked(settings.workers.or(context.defaults.workers), typical);
     let base = base.with_outputs(of);
     let samples = plan.samples();
     let expected = plan.evaluations();
@@ -327,7 +322,7 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
     ))
 }
 
-fn failed(failure: Failure, base: &Base, context: &Context<'_>) -> Error {
+pub(super) fn failed(failure: Failure, base: &Base, context: &Context<'_>) -> Error {
     match failure {
         Failure::Point { place: at, tried, cause } => {
             let mut error = match cause {

@@ -9,6 +9,8 @@ mod axes;
 #[cfg(feature = "cli")]
 mod case;
 mod derive;
+#[cfg(feature = "cli")]
+mod element;
 mod error;
 mod faults;
 mod hessian;
@@ -18,6 +20,8 @@ mod question;
 mod report;
 mod request;
 mod settings;
+#[cfg(feature = "cli")]
+mod study;
 mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};
@@ -32,6 +36,8 @@ pub use question::{Lists, Question};
 pub use report::{Bounds, Noise, Report, Steps, Stumble};
 pub use request::Request;
 pub use settings::{Defaults, Settings};
+#[cfg(feature = "cli")]
+pub(crate) use study::{Asked, Curve, Studies, Study, study};
 pub use vectors::Vectors;
 
 use crate::exec::{Pool, Progress};

@@ -6,7 +6,9 @@
 mod pool;
 mod progress;
 mod run;
+mod visit;
 
 pub use pool::Pool;
 pub use progress::Progress;
 pub use run::{Cause, Failure, Workers, sweep};
+pub use visit::{Outcome, visit};

@@ -15,3 +15,4 @@ mod program;
 mod remote;
 mod rust_api;
 mod server;
+mod study;
