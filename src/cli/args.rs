@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Hold a model's own derivatives against differences, and both against Taylor's theorem
     #[command(alias = "check-gradients")]
     Check(Check),
+    /// How the error of differences depends on the step, drawn
+    Study(Study),
     /// Run a model's stored cases, plugins/NAME/cases/*.json
     Test {
         #[command(flatten)]
@@ -180,7 +182,7 @@ pub(crate) struct Ask {
     /// How arrays are written
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: Format,
-    /// Write the result to a file
+    /// Write the result to a file; a Jacobian is drawn where it is FILE.svg or FILE.html
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Tell on stderr what the derivative cost, which steps were taken, and how large its error may be
@@ -252,6 +254,42 @@ pub(crate) enum Findings {
     /// For people
     Text,
     /// For programs
+    Json,
+}
+
+/// What to study, and how to show it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Study {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// JSON such as {"inputs": {...}}, or @FILE, or - for stdin
+    pub(crate) payload: String,
+    /// Differentiate by this element of an input, such as a or b.points[4,1]; may be repeated [default: some are
+    /// drawn, each shown with the output that it changes most]
+    #[arg(long, value_name = "PATH[I,J]")]
+    pub(crate) element: Vec<String>,
+    /// Differentiate this output, its elements together; may be repeated [default: all differentiable]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) of: Vec<String>,
+    /// Elements that are drawn where none are named
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) count: u16,
+    /// Seed of the draw
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What is printed, or written to a file whose ending says nothing
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StudyFormat,
+    /// Write to a file: FILE.svg and FILE.html are figures, FILE.json is the table
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StudyFormat {
+    /// A drawing of characters
+    Text,
+    /// A table
     Json,
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{Ask, Format};
 use super::progress::watched;
-use super::{Failure, report, settings};
+use super::{Failure, plot, report, settings};
 use crate::Model;
 use crate::codec::Encoding;
 use crate::endpoint::{self, Answer, Body, Endpoint, Lists, Question, Settings, npz};
@@ -20,6 +20,7 @@ pub(super) fn abstract_eval(ask: &Ask, folders: &[PathBuf], quiet: bool) -> Resu
 }
 
 fn plain(ask: &Ask, model: &Model, quiet: bool, endpoint: Endpoint) -> Result<(), Failure> {
+    figure(ask, false)?;
     let body = Body::from(settings::read_payload(&ask.payload)?);
     let settings = Settings::default();
     let (answer, _) = watched(quiet, |progress| {
@@ -29,6 +30,7 @@ fn plain(ask: &Ask, model: &Model, quiet: bool, endpoint: Endpoint) -> Result<()
 }
 
 pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: Question) -> Result<(), Failure> {
+    let figure = figure(ask, question == Question::Jacobian)?;
     let settings = settings::derivative(ask)?;
     let mut body = settings::read_payload(&ask.payload)?;
     let (wrt, of) = question.lists();
@@ -39,7 +41,14 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     let (answer, told) = watched(quiet, |progress| {
         endpoint::answer(&model.context(progress), endpoint, &body, Lists::Optional, &settings)
     })?;
-    write(ask, &answer)?;
+    match (figure, &answer, &told) {
+        (Some(kind), Answer::Jacobian(jacobian), Some(told)) => {
+            let name = &model.description().name;
+            let drawn = plot::heatmap(jacobian, name, &told.algorithm);
+            report::result(&plot::file(&drawn, &format!("{name}: Jacobian"), kind), ask.output.as_deref())?;
+        }
+        _ => write(ask, &answer)?,
+    }
     let Some(told) = told.filter(|_| !quiet) else { return Ok(()) };
     report::warnings(&told);
     if ask.report {
@@ -48,6 +57,18 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
         report::seed(&told);
     }
     Ok(())
+}
+
+/// The kind of figure that is asked for by the name of the file, which only a Jacobian has.
+fn figure(ask: &Ask, is_jacobian: bool) -> Result<Option<plot::Kind>, Failure> {
+    let kind = plot::kind(ask.output.as_deref());
+    match kind {
+        Some(_) if !is_jacobian => Err(Failure::Caller("-o: only a Jacobian or a study can be drawn".to_owned())),
+        Some(_) if ask.format != Format::Json => {
+            Err(Failure::Caller("-o: the file's ending asks for a figure, --format for numbers".to_owned()))
+        }
+        _ => Ok(kind),
+    }
 }
 
 fn write(ask: &Ask, answer: &Answer) -> Result<(), Failure> {

@@ -7,11 +7,13 @@ mod cases;
 mod check;
 mod describe;
 mod new;
+mod plot;
 mod progress;
 mod report;
 mod serve;
 mod settings;
 mod signals;
+mod study;
 mod worker;
 
 use std::process::ExitCode;
@@ -123,6 +125,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Hvp(ask) => ask::derivative(&ask, &folders, arguments.quiet, Question::Hvp),
         Command::AbstractEval(ask) => ask::abstract_eval(&ask, &folders, arguments.quiet),
         Command::Check(check) => check::run(&check, &folders, arguments.quiet),
+        Command::Study(study) => study::run(&study, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind } => new::run(&name, kind, &folders),

@@ -64,6 +64,19 @@ pub(super) fn stdout_is_terminal() -> bool {
     RESULTS.get().map_or_else(|| std::io::stdout().is_terminal(), File::is_terminal)
 }
 
+/// Whether results may be coloured.
+pub(super) fn stdout_is_coloured() -> bool {
+    stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The columns that results may take: those of the terminal, or of $COLUMNS.
+pub(super) fn columns() -> usize {
+    let typed = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let size = RESULTS.get().and_then(|results| rustix::termios::tcgetwinsize(results).ok());
+    let seen = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    seen.or_else(typed).unwrap_or(80)
+}
+
 /// A bar on stderr.
 pub(super) fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} evaluations, {eta} left");

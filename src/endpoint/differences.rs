@@ -88,12 +88,7 @@ pub(super) fn scout(
 
 /// How many workers there may be: as asked, else as the manifest says, else as many as are worth it.
 pub(super) fn workers(context: &Context<'_>, settings: &Settings, typical: Duration) -> Workers {
-    let most = settings.workers.or(context.defaults.workers);
-    Workers {
-        most: most.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        spare: most.is_none(),
-        typical,
-    }
+    Workers::asked(settings.workers.or(context.defaults.workers), typical)
 }
 
 /// Evaluates what the plan asks for. The number of workers taken comes back too.

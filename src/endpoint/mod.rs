@@ -12,6 +12,8 @@ mod case;
 mod check;
 mod derive;
 mod differences;
+#[cfg(feature = "cli")]
+mod element;
 mod error;
 mod faults;
 mod hessian;
@@ -25,6 +27,8 @@ mod report;
 mod request;
 mod settings;
 pub(crate) mod sparse;
+#[cfg(feature = "cli")]
+mod study;
 mod vectors;
 
 pub use abstract_eval::{ShapeCache, abstract_eval};
@@ -42,6 +46,8 @@ pub use question::{Lists, Question};
 pub use report::{Bounds, Noise, Report, Steps, Stumble};
 pub use request::Request;
 pub use settings::{Defaults, Settings};
+#[cfg(feature = "cli")]
+pub(crate) use study::{Asked, Curve, Studies, Study, study};
 pub use vectors::Vectors;
 
 use crate::exec::{Pool, Progress};

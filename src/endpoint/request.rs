@@ -237,7 +237,7 @@ fn covers(declared: &Pattern, asked: &Pattern) -> bool {
         })
 }
 
-fn listed<'a>(leaves: impl IntoIterator<Item = &'a Pattern>) -> String {
+pub(super) fn listed<'a>(leaves: impl IntoIterator<Item = &'a Pattern>) -> String {
     let texts: Vec<_> = leaves.into_iter().map(|pattern| format!("'{pattern}'")).collect();
     match texts.split_last() {
         None => "nothing: the schema marks nothing here as differentiable".to_owned(),

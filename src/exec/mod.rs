@@ -8,7 +8,7 @@ mod pool;
 mod progress;
 mod run;
 
-pub use points::evaluate;
+pub use points::{Outcome, evaluate};
 pub use pool::Pool;
 pub use progress::Progress;
 pub use run::{Cause, Failure, Workers, sweep};

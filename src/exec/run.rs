@@ -13,7 +13,7 @@ use crate::diff::{self, Defect, Displacement, Impasse, NonFinite, Place};
 use crate::model::{Base, Batch, ModelError};
 
 /// Shares a worker gets on average: enough that the last one to finish keeps nobody waiting long.
-const SHARES_PER_WORKER: usize = 8;
+pub(super) const SHARES_PER_WORKER: usize = 8;
 
 /// Evaluations shorter than this are counted in bunches: nobody watches them one by one.
 const SHORT: Duration = Duration::from_micros(10);
@@ -63,6 +63,12 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// As many as are asked for, else as many as are worth having on this machine.
+    pub fn asked(most: Option<usize>, typical: Duration) -> Workers {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        Workers { most: most.unwrap_or_else(cores), spare: most.is_none(), typical }
+    }
+
     pub(super) fn number(self, pool: &Pool, points: usize) -> usize {
         let most = self.most.min(pool.model().max_instances().unwrap_or(usize::MAX)).clamp(1, points.max(1));
         if !self.spare {

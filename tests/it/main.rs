@@ -18,3 +18,4 @@ mod remote;
 mod rust_api;
 mod server;
 mod sparse;
+mod study;
