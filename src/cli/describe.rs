@@ -76,7 +76,7 @@ fn leaf_cells(leaf: &Leaf) -> Vec<String> {
 fn costs(model: &Model) -> Vec<Vec<String>> {
     let signature = model.signature();
     let gradient = model.gradient();
-    let algorithm = gradient.algorithm.map_or("central", |algorithm| algorithm.name());
+    let algorithm = gradient.algorithm.map_or("auto", |algorithm| algorithm.name());
     let chosen = match &gradient.algorithm_from {
         Some(path) => format!("the input {path} says, else {algorithm}"),
         None => algorithm.to_owned(),
@@ -101,7 +101,10 @@ fn costs(model: &Model) -> Vec<Vec<String>> {
     let row = |name: &str, text: String| vec![format!("  {name}"), text];
     let mut rows = vec![
         row("algorithm", chosen),
-        row("evaluations", format!("central 2n, forward and backward n+1, stochastic 2 samples, jvp 2; {n_text}")),
+        row(
+            "evaluations",
+            format!("auto about 7+5n, central 2n, forward and backward n+1, jvp 2 or with auto about 13; {n_text}"),
+        ),
     ];
     let own = model.natives();
     let own: Vec<_> = [("jacobian", own.jacobian), ("jvp", own.jvp), ("vjp", own.vjp)]

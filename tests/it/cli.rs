@@ -131,8 +131,8 @@ fn describe() {
       energy    float64  ()  differentiable  [0, inf)
 
     derivatives
-      algorithm    central
-      evaluations  central 2n, forward and backward n+1, stochastic 2 samples, jvp 2; n = 5
+      algorithm    auto
+      evaluations  auto about 7+5n, central 2n, forward and backward n+1, jvp 2 or with auto about 13; n = 5
     --- exit code 0
     ");
     assert_snapshot!(shown(["describe", "vectoradd"]), @r"
@@ -150,8 +150,8 @@ fn describe() {
       result  float64  (n,)  differentiable
 
     derivatives
-      algorithm    the input fd_algorithm says, else central
-      evaluations  central 2n, forward and backward n+1, stochastic 2 samples, jvp 2; n = the number of elements of a, b, s
+      algorithm    the input fd_algorithm says, else auto
+      evaluations  auto about 7+5n, central 2n, forward and backward n+1, jvp 2 or with auto about 13; n = the number of elements of a, b, s
     --- exit code 0
     ");
     assert_snapshot!(shown(["describe", "meshstats"]), @r"
@@ -174,7 +174,7 @@ fn describe() {
 
     derivatives
       algorithm    the input fd_algorithm says, else central
-      evaluations  central 2n, forward and backward n+1, stochastic 2 samples, jvp 2; n = the number of elements of mesh.points
+      evaluations  auto about 7+5n, central 2n, forward and backward n+1, jvp 2 or with auto about 13; n = the number of elements of mesh.points
     --- exit code 0
     ");
     // By its path, by its manifest: the same.
