@@ -91,6 +91,17 @@ pub(super) fn workers(context: &Context<'_>, settings: &Settings, typical: Durat
     Workers::asked(settings.workers.or(context.defaults.workers), typical)
 }
 
+/// Whether points that fail are stepped around.
+fn recovers(context: &Context<'_>, settings: &Settings, algorithm: Algorithm) -> bool {
+    match settings.on_failure.or(context.defaults.gradient.on_failure) {
+        Some(policy) => policy == OnFailure::Recover,
+        // A step that was chosen is the step that is taken.
+        None => {
+            matches!(algorithm, Algorithm::Auto | Algorithm::AutoForward | Algorithm::Central4 | Algorithm::Richardson)
+        }
+    }
+}
+
 /// Evaluates what the plan asks for. The number of workers taken comes back too.
 pub(super) fn carry_out(
     context: &Context<'_>,
@@ -101,13 +112,7 @@ pub(super) fn carry_out(
     cotangent: Option<&[f64]>,
 ) -> Result<(Derivative, usize), Error> {
     let workers = workers(context, settings, scouted.typical);
-    let recover = match settings.on_failure.or(context.defaults.gradient.on_failure) {
-        Some(policy) => policy == OnFailure::Recover,
-        // A step that was chosen is the step that is taken.
-        None => {
-            matches!(algorithm, Algorithm::Auto | Algorithm::AutoForward | Algorithm::Central4 | Algorithm::Richardson)
-        }
-    };
+    let recover = recovers(context, settings, algorithm);
     let expected = plan.evaluations();
     let mut machine = plan.start(&scouted.outcome, cotangent);
     let workers = exec::sweep(context.pool, &scouted.base, &mut machine, expected, workers, recover, context.progress)
@@ -127,6 +132,8 @@ pub(super) fn differences(
     let is_jvp = matches!(problem, Problem::Jvp(_));
     let is_vjp = matches!(problem, Problem::Vjp);
     let plan = Plan::new(axes, problem, algorithm, settings.bounds).map_err(|defects| refused(&defects, &base))?;
+    // A first point that may fail is no place to start from.
+    let plan = if recovers(context, settings, algorithm) { plan.started_at_base() } else { plan };
     let samples = plan.samples();
     if samples.is_some() && !is_vjp {
         refuse_noisy_complex(context, request, &base.wrt)?;

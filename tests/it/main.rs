@@ -19,3 +19,4 @@ mod rust_api;
 mod server;
 mod sparse;
 mod study;
+mod trust;

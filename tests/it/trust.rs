@@ -1,0 +1,170 @@
+//! What makes numbers trustworthy: steps that stay in the domain, bounds that hold, failures that are stepped around
+//! and said.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use secant::{AlgorithmName, Array, Bounds, Error, Model, ModelError, OnFailure, QuestionError, Tree, Value, json};
+
+type Evaluate = fn(f64) -> Result<f64, String>;
+
+/// A model of one number, with what its schema says of it besides; the points it was asked for.
+fn scalar(domain: Value, f: Evaluate) -> (Model, Arc<Mutex<Vec<f64>>>) {
+    let mut input = json!({"type": "number", "differentiable": true});
+    input.as_object_mut().unwrap().extend(domain.as_object().unwrap().clone());
+    let output = json!({"type": "number", "differentiable": true});
+    let points = Arc::new(Mutex::new(Vec::new()));
+    let seen = points.clone();
+    let model = Model::from_fn(
+        "scalar",
+        &json!({"properties": {"x": input}, "required": ["x"]}),
+        &json!({"properties": {"y": output}, "required": ["y"]}),
+        move |inputs| {
+            let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec()[0];
+            seen.lock().unwrap().push(x);
+            f(x).map(|y| Tree::fields([("y", Tree::from(y))])).map_err(ModelError::failed)
+        },
+    );
+    (model.unwrap(), points)
+}
+
+fn derivative(model: &Model, x: f64, algorithm: AlgorithmName) -> (f64, f64, secant::Report) {
+    let mut jacobian = model.jacobian(&json!({"x": x})).algorithm(algorithm).bounds().run().unwrap();
+    let value = jacobian.columns().unwrap()[0];
+    let report = std::mem::take(&mut jacobian.report);
+    let Some(Bounds::Jacobian(bounds)) = &report.bounds else { panic!("there are bounds") };
+    (value, bounds.columns().unwrap()[0], report)
+}
+
+#[test]
+fn at_the_edge_of_a_domain_it_is_never_left_and_the_error_is_near_the_optimum() {
+    // The function, its derivative, its third derivative.
+    let functions: [(Evaluate, fn(f64) -> f64, fn(f64) -> f64); 3] = [
+        (|x| Ok(x.ln()), |x| 1.0 / x, |x| 2.0 / x.powi(3)),
+        (|x| Ok(x.sqrt()), |x| 0.5 / x.sqrt(), |x| 0.375 * x.powf(-2.5)),
+        (|x| Ok(1.0 / x), |x| -1.0 / (x * x), |x| 6.0 / x.powi(4)),
+    ];
+    for (f, first, third) in functions {
+        for (x, domain) in [
+            (0.01, json!({"minimum": 0.01})),
+            (0.01, json!({"minimum": 0.01, "maximum": 0.02})),
+            (0.010_01, json!({"minimum": 0.01})),
+            (0.02, json!({"minimum": 0.01, "maximum": 0.02})),
+            (3.0, json!({"minimum": 0.01, "maximum": 3})),
+        ] {
+            let (model, points) = scalar(domain.clone(), f);
+            let (value, bound, _) = derivative(&model, x, AlgorithmName::Auto);
+            let error = (value - first(x)).abs();
+            let noise = f64::EPSILON / 2.0 * f(x).unwrap().abs();
+            let optimum = 1.04 * (noise * noise * third(x).abs()).cbrt();
+            assert!(error <= bound, "{x} {domain}: {error} {bound}");
+            assert!(error <= 10.0 * optimum, "{x} {domain}: {} times the optimum", error / optimum);
+            let least = domain["minimum"].as_f64().unwrap();
+            let most = domain["maximum"].as_f64().unwrap_or(f64::INFINITY);
+            assert!(points.lock().unwrap().iter().all(|x| (least..=most).contains(x)), "{domain}: {points:?}");
+        }
+    }
+}
+
+#[test]
+fn a_side_that_fails_is_stepped_around() {
+    // Nothing is known above 1.
+    let (model, _) = scalar(json!({}), |x| if x > 1.0 { Err("no convergence".to_owned()) } else { Ok(x.powi(3)) });
+    for algorithm in [AlgorithmName::Auto, AlgorithmName::Richardson, AlgorithmName::Central4] {
+        let (value, bound, report) = derivative(&model, 1.0, algorithm);
+        assert!((value - 3.0).abs() <= bound && bound < 1e-3, "{algorithm}: {value} {bound}");
+        assert_eq!(report.stumbles.len(), 1, "{algorithm}: {:?}", report.stumbles);
+        assert_eq!(report.stumbles[0].place, "x");
+        assert!(report.stumbles[0].steps.len() >= 3, "{algorithm}: {:?}", report.stumbles);
+    }
+    // A step that was chosen is taken, or the request fails; unless it may be another.
+    let inputs = json!({"x": 1.0});
+    let error = model.jacobian(&inputs).algorithm(AlgorithmName::Central).run().unwrap_err();
+    assert!(error.to_string().starts_with("scalar failed at x + "), "{error}");
+    let recovered = model.jacobian(&inputs).algorithm(AlgorithmName::Central).on_failure(OnFailure::Recover).run();
+    let recovered = recovered.unwrap();
+    assert!((recovered.columns().unwrap()[0] - 3.0).abs() < 1e-6);
+    assert_eq!(recovered.report.stumbles.len(), 1);
+    let error = model.jacobian(&inputs).algorithm(AlgorithmName::Auto).on_failure(OnFailure::Error).run().unwrap_err();
+    assert!(error.to_string().contains("no convergence"), "{error}");
+}
+
+#[test]
+fn no_number_is_stepped_around_too_and_growth_ends_there() {
+    // Linear, so that the step would grow; beyond 1.3 there is nothing.
+    let (model, _) = scalar(json!({}), |x| Ok(if x > 1.3 { f64::NAN } else { 1.0 + 1e-7 * x }));
+    let (value, bound, report) = derivative(&model, 1.0, AlgorithmName::Auto);
+    assert!((value - 1e-7).abs() <= bound && bound < 1e-11, "{value} {bound}");
+    assert!(report.steps[0].most < 0.3, "{:?}", report.steps);
+}
+
+#[test]
+fn where_nothing_works_every_step_is_named() {
+    let (model, _) = scalar(json!({}), |x| if x == 1.0 { Ok(x) } else { Err("only at 1".to_owned()) });
+    let error = model.jacobian(&json!({"x": 1.0})).run().unwrap_err();
+    let Error::Question(QuestionError::Model { .. }) = &error else { panic!("{error:?}") };
+    let text = error.to_string();
+    assert!(text.starts_with("scalar failed at x ") && text.contains("only at 1"), "{text}");
+    assert!(
+        text.contains("nor did the model answer with any of the steps ") && text.matches("e-").count() >= 6,
+        "{text}"
+    );
+}
+
+#[test]
+fn rounded_outputs_are_seen_for_what_they_are() {
+    let single: Evaluate = |x| Ok(f64::from((x.sin()) as f32));
+    let printed: Evaluate = |x| Ok(format!("{:.5e}", x.sin()).parse().unwrap());
+    for (f, noise, most) in [(single, 1e-9..1e-7, 1e-4), (printed, 1e-8..1e-5, 1e-2)] {
+        let (model, _) = scalar(json!({}), f);
+        let (value, bound, report) = derivative(&model, 0.7, AlgorithmName::Auto);
+        let error = (value - 0.7f64.cos()).abs();
+        assert!(error <= bound && bound < most, "{error} {bound}");
+        assert!(noise.contains(&report.noise[0].most), "{:?}", report.noise);
+    }
+}
+
+#[test]
+fn every_answer_has_bounds_of_its_shape() {
+    let array = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+    let model = Model::from_fn(
+        "waves",
+        &json!({"properties": {"x": array}, "required": ["x"]}),
+        &json!({"properties": {"y": array}, "required": ["y"]}),
+        |inputs| {
+            let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
+            let y: Vec<f64> = (0..4).map(|i| x.iter().map(|x| (x + f64::from(i)).sin()).sum()).collect();
+            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+        },
+    );
+    let model = model.unwrap();
+    let x: Vec<f64> = (0..60).map(|i| f64::from(i) / 30.0).collect();
+    let inputs = json!({"x": x});
+    for algorithm in AlgorithmName::ALL {
+        let jacobian = model.jacobian(&inputs).algorithm(algorithm).seed(1).bounds().run().unwrap();
+        let Some(Bounds::Jacobian(bounds)) = &jacobian.report.bounds else { panic!("{algorithm}: no bounds") };
+        let (values, bounds) = (jacobian.columns().unwrap(), bounds.columns().unwrap());
+        let exact = (0..60).flat_map(|j| (0..4).map(move |i| (j, i))).map(|(j, i)| (x[j] + i as f64).cos());
+        let held =
+            values.iter().zip(bounds).zip(exact).filter(|((value, bound), exact)| (*value - exact).abs() <= **bound);
+        let held = held.count();
+        // Of random estimates a standard error holds two times in three.
+        let random = matches!(algorithm, AlgorithmName::Stochastic | AlgorithmName::Orthogonal);
+        assert!(held >= if random { 120 } else { 228 }, "{algorithm}: {held} of 240");
+        if algorithm == AlgorithmName::Auto {
+            assert!(jacobian.report.evaluations <= 10 * 60, "{}", jacobian.report.evaluations);
+        }
+        let (vjp, report) =
+            model.vjp(&inputs, [("y", Array::from(vec![1.0; 4]))]).algorithm(algorithm).bounds().run().unwrap();
+        let Some(Bounds::Vectors(bounds)) = &report.bounds else { panic!("{algorithm}: no bounds") };
+        assert_eq!(bounds[0].1.shape(), vjp[0].1.shape());
+        let tangent = [("x", Array::from(vec![1.0; 60]))];
+        let (jvp, report) = model.jvp(&inputs, tangent).algorithm(algorithm).bounds().run().unwrap();
+        let Some(Bounds::Vectors(bounds)) = &report.bounds else { panic!("{algorithm}: no bounds") };
+        for i in 0..4 {
+            let exact: f64 = x.iter().map(|x| (x + i as f64).cos()).sum();
+            let error = (jvp[0].1.to_vec()[i] - exact).abs();
+            assert!(error <= bounds[0].1.to_vec()[i], "{algorithm}: {error}");
+        }
+    }
+}
