@@ -212,13 +212,14 @@ pub enum AlgorithmName {
     Backward,
     Central4,
     Richardson,
+    Complex,
     Stochastic,
     Orthogonal,
 }
 
 impl AlgorithmName {
     /// All of them.
-    pub const ALL: [AlgorithmName; 9] = [
+    pub const ALL: [AlgorithmName; 10] = [
         AlgorithmName::Auto,
         AlgorithmName::AutoForward,
         AlgorithmName::Central,
@@ -226,6 +227,7 @@ impl AlgorithmName {
         AlgorithmName::Backward,
         AlgorithmName::Central4,
         AlgorithmName::Richardson,
+        AlgorithmName::Complex,
         AlgorithmName::Stochastic,
         AlgorithmName::Orthogonal,
     ];
@@ -240,6 +242,7 @@ impl AlgorithmName {
             AlgorithmName::Backward => "backward",
             AlgorithmName::Central4 => "central4",
             AlgorithmName::Richardson => "richardson",
+            AlgorithmName::Complex => "complex",
             AlgorithmName::Stochastic => "stochastic",
             AlgorithmName::Orthogonal => "orthogonal",
         }

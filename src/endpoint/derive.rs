@@ -1,14 +1,15 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
-use super::differences::differences;
+use super::differences::{algorithm_name, differences};
 use super::jacobian::{Values, not_holomorphic};
 use super::report::{Bounds, Report};
 use super::request::Request;
 use super::settings::Settings;
 use super::sparse::Outcome;
 use super::vectors::{Vectors, narrow};
-use super::{Context, Error, Jacobian, native, sparse};
+use super::{Context, Error, Jacobian, complex, native, sparse};
 use crate::diff::Problem;
+use crate::manifest::AlgorithmName;
 use crate::model::Base;
 use crate::schema::{Violation, Violations};
 use crate::tree::{DType, Layout, Path};
@@ -17,6 +18,12 @@ use crate::tree::{DType, Layout, Path};
 pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
     if let Some(native) = native::jacobian(context, request, settings)? {
         return Ok(native);
+    }
+    if algorithm_name(context, request, settings)? == AlgorithmName::Complex {
+        let (Base { of, wrt, .. }, columns, bounds, mut report) = complex::columns(context, request, settings)?;
+        let bounds = Jacobian::new(of.clone(), wrt.clone(), Values::Bounds(bounds), Report::default());
+        report.bounds = Some(Bounds::Jacobian(Box::new(bounds)));
+        return Ok(Jacobian::new(of, wrt, Values::Columns(columns), report));
     }
     let warning = match sparse::in_groups(context, request, settings)? {
         Outcome::Found(found) => return Ok(found.jacobian()),
@@ -49,6 +56,18 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         return Ok(native);
     }
     let tangent: Vec<f64> = request.vectors.iter().flat_map(|(_, array)| array.to_vec()).collect();
+    if algorithm_name(context, request, settings)? == AlgorithmName::Complex {
+        let (Base { of, .. }, columns, bounds, mut report) = complex::columns(context, request, settings)?;
+        let product = |columns: &[f64], weight: fn(f64) -> f64| {
+            let mut product = vec![0.0; of.len()];
+            for (column, v) in columns.chunks_exact(of.len().max(1)).zip(&tangent) {
+                product.iter_mut().zip(column).for_each(|(sum, value)| *sum += value * weight(*v));
+            }
+            product
+        };
+        report.bounds = Some(Bounds::Vectors(of.unravel_wide(&product(&bounds, f64::abs))));
+        return Ok((narrow(&of, &product(&columns, |v| v), context)?, report));
+    }
     let (base, found, mut report) = differences(context, request, settings, Problem::Jvp(&tangent), |_| Ok(None))?;
     let of = base.of;
     report.bounds = found.bounds.map(|bounds| Bounds::Vectors(of.unravel_wide(&bounds)));
@@ -61,7 +80,19 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         return Ok(native);
     }
     let cotangent = |of: &Layout| ravel_cotangents(&request.vectors, of);
-    let (wrt, mut values, bounds, mut report) = match sparse::in_groups(context, request, settings)? {
+    let complex = algorithm_name(context, request, settings)? == AlgorithmName::Complex;
+    let outcome = if complex { Outcome::Dense(None) } else { sparse::in_groups(context, request, settings)? };
+    let (wrt, mut values, bounds, mut report) = match outcome {
+        _ if complex => {
+            let (base, columns, bounds, report) = complex::columns(context, request, settings)?;
+            let cotangent = cotangent(&base.of)?;
+            let product = |columns: &[f64], weight: fn(f64) -> f64| -> Vec<f64> {
+                let column = |column: &[f64]| column.iter().zip(&cotangent).map(|(value, w)| value * weight(*w)).sum();
+                columns.chunks_exact(cotangent.len().max(1)).map(column).collect()
+            };
+            let values = product(&columns, |w| w);
+            (base.wrt, values, Some(product(&bounds, f64::abs)), report)
+        }
         Outcome::Found(found) => {
             let (values, bounds) = found.product(&cotangent(&found.base.of)?);
             (found.base.wrt, values, bounds, found.report)

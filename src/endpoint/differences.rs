@@ -263,16 +263,14 @@ pub(super) fn ranges(layout: &Layout, values: &[f64]) -> Vec<(Path, f64, f64)> {
         .collect()
 }
 
-/// The algorithm: as asked, else as the inputs say, else as the manifest says, else automatic. With the
-/// seed, drawn if it is not given.
-fn algorithm(
+/// The name of the algorithm: as asked, else as the inputs say, else as the manifest says, else automatic.
+pub(super) fn algorithm_name(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
-    n: usize,
-) -> Result<(Algorithm, Option<u64>), Error> {
+) -> Result<AlgorithmName, Error> {
     let defaults = &context.defaults.gradient;
-    let name = match (settings.algorithm, context.defaults.algorithm_from()) {
+    Ok(match (settings.algorithm, context.defaults.algorithm_from()) {
         (Some(name), _) => name,
         (None, Some(path)) => match request.inputs.get(&path) {
             Some(Tree::Text(text)) => {
@@ -282,14 +280,26 @@ fn algorithm(
             _ => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
         },
         (None, None) => defaults.algorithm.unwrap_or(AlgorithmName::Auto),
-    };
+    })
+}
+
+/// The algorithm of that name, with the seed, drawn if it is not given.
+fn algorithm(
+    context: &Context<'_>,
+    request: &Request,
+    settings: &Settings,
+    n: usize,
+) -> Result<(Algorithm, Option<u64>), Error> {
+    let defaults = &context.defaults.gradient;
+    let name = algorithm_name(context, request, settings)?;
     let samples = settings.samples.or(defaults.samples).unwrap_or_else(|| diff::default_samples(n));
     let seed = settings.seed.or(defaults.seed);
     Ok(match name {
         AlgorithmName::Auto => (Algorithm::Auto, None),
         AlgorithmName::AutoForward => (Algorithm::AutoForward, None),
         AlgorithmName::Central => (Algorithm::Central, None),
-        AlgorithmName::Forward => (Algorithm::Forward, None),
+        // The complex step is a forward difference along the imaginary axis.
+        AlgorithmName::Forward | AlgorithmName::Complex => (Algorithm::Forward, None),
         AlgorithmName::Backward => (Algorithm::Backward, None),
         AlgorithmName::Central4 => (Algorithm::Central4, None),
         AlgorithmName::Richardson => (Algorithm::Richardson, None),

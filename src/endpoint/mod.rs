@@ -10,6 +10,7 @@ mod body;
 #[cfg(feature = "cli")]
 mod case;
 mod check;
+mod complex;
 mod derive;
 mod differences;
 #[cfg(feature = "cli")]

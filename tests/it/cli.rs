@@ -396,7 +396,7 @@ fn the_callers_mistakes() {
     assert_snapshot!(shown(["jacobian", "rosenbrock", ROSENBROCK, "--algorithm", "exact"]), @r"
     --- stderr
     error: invalid value 'exact' for '--algorithm <ALGORITHM>'
-      [possible values: auto, auto-forward, central, forward, backward, central4, richardson, stochastic, orthogonal]
+      [possible values: auto, auto-forward, central, forward, backward, central4, richardson, complex, stochastic, orthogonal]
 
     For more information, try '--help'.
     --- exit code 2
@@ -485,7 +485,7 @@ fn the_operators_mistakes() {
              |
            4 | algorithm = 'exact'
              |             ^^^^^^^
-           unknown variant `exact`, expected one of `auto`, `auto-forward`, `central`, `forward`, `backward`, `central4`, `richardson`, `stochastic`, `orthogonal`
+           unknown variant `exact`, expected one of `auto`, `auto-forward`, `central`, `forward`, `backward`, `central4`, `richardson`, `complex`, `stochastic`, `orthogonal`
     --- exit code 5
     ");
     assert_snapshot!(manifest("[library]\npath = 'a.so'\n[gradient]\neps = 0"), @r"

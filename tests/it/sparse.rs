@@ -122,7 +122,7 @@ fn steps_by_hand_and_bounds_are_respected_in_groups() {
     let diagonal = Gradient { sparsity: Some(Structure::Diagonal), ..Gradient::default() };
     let model = model.unwrap().with_gradient(diagonal).unwrap();
     let x: Vec<f64> = (0..60).map(|i| [0.0, 1.0, 2.0][i % 3]).collect();
-    let random = [AlgorithmName::Stochastic, AlgorithmName::Orthogonal];
+    let random = [AlgorithmName::Stochastic, AlgorithmName::Orthogonal, AlgorithmName::Complex];
     for algorithm in AlgorithmName::ALL.into_iter().filter(|algorithm| !random.contains(algorithm)) {
         let jacobian = model.jacobian(&json!({"x": x})).algorithm(algorithm).run().unwrap();
         assert!(jacobian.report.warnings.is_empty(), "{algorithm} {:?}", jacobian.report.warnings);

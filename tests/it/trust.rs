@@ -140,7 +140,7 @@ fn every_answer_has_bounds_of_its_shape() {
     let model = model.unwrap();
     let x: Vec<f64> = (0..60).map(|i| f64::from(i) / 30.0).collect();
     let inputs = json!({"x": x});
-    for algorithm in AlgorithmName::ALL {
+    for algorithm in AlgorithmName::ALL.into_iter().filter(|algorithm| *algorithm != AlgorithmName::Complex) {
         let jacobian = model.jacobian(&inputs).algorithm(algorithm).seed(1).bounds().run().unwrap();
         let Some(Bounds::Jacobian(bounds)) = &jacobian.report.bounds else { panic!("{algorithm}: no bounds") };
         let (values, bounds) = (jacobian.columns().unwrap(), bounds.columns().unwrap());
@@ -167,4 +167,67 @@ fn every_answer_has_bounds_of_its_shape() {
             assert!(error <= bounds[0].1.to_vec()[i], "{algorithm}: {error}");
         }
     }
+}
+
+/// f(z) = (z₀ e^z₁, z₁ / z₀), which is real where z is.
+fn holomorphic() -> Model {
+    let schema = |name: &str| json!({"properties": {name: {"dtype": "complex128", "shape": [2], "differentiable": true}}, "required": [name]});
+    let model = Model::from_fn("holomorphic", &schema("z"), &schema("y"), |inputs| {
+        let z = inputs.leaf(&"z".parse().unwrap()).unwrap().to_vec();
+        let (a, b) = ((z[0], z[1]), (z[2], z[3]));
+        let times = |a: (f64, f64), b: (f64, f64)| (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0);
+        let size = a.0 * a.0 + a.1 * a.1;
+        let exp = (b.0.exp() * b.1.cos(), b.0.exp() * b.1.sin());
+        let (first, second) = (times(a, exp), times(b, (a.0 / size, -a.1 / size)));
+        let y = Array::from_coordinates(secant::DType::Complex128, &[2], &[first.0, first.1, second.0, second.1]);
+        Ok(Tree::fields([("y", Tree::from(y))]))
+    });
+    model.unwrap()
+}
+
+#[test]
+fn the_complex_step_is_exact_to_rounding() {
+    let model = holomorphic();
+    let at = |re: [f64; 2]| {
+        let z = Array::from_coordinates(secant::DType::Complex128, &[2], &[re[0], 0.0, re[1], 0.0]);
+        Tree::fields([("z", Tree::from(z))])
+    };
+    let (a, b) = (0.7f64, -1.3f64);
+    let exact = [[b.exp(), a * b.exp()], [-b / (a * a), 1.0 / a]];
+    let jacobian = model.jacobian(&at([a, b])).algorithm(AlgorithmName::Complex).run().unwrap();
+    assert_eq!((jacobian.report.algorithm.as_str(), jacobian.report.evaluations), ("complex", 3));
+    let Some(secant::Block::Complex(block)) = jacobian.block("y", "z") else { panic!("a complex block") };
+    for i in 0..2 {
+        for j in 0..2 {
+            let value = block[[i, j]];
+            assert!((value.re - exact[i][j]).abs() <= 1e-15 * exact[i][j].abs() && value.im == 0.0, "{i} {j} {value}");
+        }
+    }
+    let vector = |numbers: &[f64]| Array::from_coordinates(secant::DType::Complex128, &[2], numbers);
+    let tangent = [("z", vector(&[1.0, 0.0, 2.0, 0.0]))];
+    let (jvp, _) = model.jvp(&at([a, b]), tangent).algorithm(AlgorithmName::Complex).run().unwrap();
+    let (central, _) =
+        model.jvp(&at([a, b]), [("z", vector(&[1.0, 0.0, 2.0, 0.0]))]).algorithm(AlgorithmName::Central).run().unwrap();
+    for (i, (value, other)) in jvp[0].1.to_vec().iter().zip(central[0].1.to_vec()).enumerate() {
+        assert!((value - other).abs() < 1e-8, "{i}");
+        let expected = if i % 2 == 0 { exact[i / 2][0] + 2.0 * exact[i / 2][1] } else { 0.0 };
+        assert!((value - expected).abs() <= 1e-14, "{i} {value} {expected}");
+    }
+    let weights = || [("y", vector(&[1.0, 0.5, -1.0, 0.0]))];
+    let (vjp, _) = model.vjp(&at([a, b]), weights()).algorithm(AlgorithmName::Complex).run().unwrap();
+    let (central, _) = model.vjp(&at([a, b]), weights()).algorithm(AlgorithmName::Central).run().unwrap();
+    for (value, other) in vjp[0].1.to_vec().iter().zip(central[0].1.to_vec()) {
+        assert!((value - other).abs() < 1e-8, "{value} {other}");
+    }
+}
+
+#[test]
+fn where_there_is_no_imaginary_part_the_complex_step_says_so() {
+    let (model, _) = scalar(json!({}), |x| Ok(x * x));
+    let error = model.jacobian(&json!({"x": 1.0})).algorithm(AlgorithmName::Complex).run().unwrap_err().to_string();
+    assert!(error.contains("displaces an imaginary part, which x (float64) has not"), "{error}");
+    let z = Array::from_coordinates(secant::DType::Complex128, &[2], &[1.0, 0.5, 1.0, 0.0]);
+    let inputs = Tree::fields([("z", Tree::from(z))]);
+    let error = holomorphic().jacobian(&inputs).algorithm(AlgorithmName::Complex).run().unwrap_err().to_string();
+    assert!(error.contains("starts from real numbers, but z has an imaginary part"), "{error}");
 }
