@@ -325,6 +325,16 @@ impl Line {
             let last = rungs.last().map_or(0.0, |rung| rung.h);
             rungs.extend(longer.filter(|rung| rung.h > 1.5 * last));
         }
+        // Steps too small to be told from the base, or to divide by their square.
+        let stays = |rung: &Rung| {
+            let still = |&(i, v): &(usize, f64)| {
+                axes[i].displaced(v * rung.h) == axes[i].x && axes[i].displaced(-v * rung.h) == axes[i].x
+            };
+            moves.iter().all(still)
+        };
+        if rungs.len() < count as usize || rungs.iter().any(|rung| rung.h.powi(2) < f64::MIN_POSITIVE || stays(rung)) {
+            return Err(moves[0].0);
+        }
         // A coordinate that moves by powers of two goes where it should.
         let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
         let ulp = |&(i, v): &(usize, f64)| axes[i].x.abs() * 2f64.powi(-(axes[i].bits as i32)) / v.abs();

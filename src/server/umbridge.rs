@@ -198,7 +198,8 @@ fn called(served: &Served, call: Call, body: &Map<String, Value>, progress: &Pro
             let (by, along) = (at.input(body, "inWrt1")?, at.input(body, "inWrt2")?);
             let of = at.output(body, progress)?;
             let (sens, tangent) = (vector(body, "sens", &of)?, vector(body, "vec", &along)?);
-            let request = at.request(Question::Vjp, Some(by.path), &of.path, vec![(of.path.clone(), sens)])?;
+            let mut request = at.request(Question::Vjp, Some(by.path), &of.path, vec![(of.path.clone(), sens)])?;
+            request.weights = request.vectors.clone();
             let tangents = vec![(along.path, tangent)];
             let context = served.model.context(progress);
             let settings = Settings::default();

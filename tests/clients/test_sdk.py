@@ -17,6 +17,8 @@ ENDPOINTS = {
     "vector_jacobian_product",
     "health",
     "abstract_eval",
+    "hessian",
+    "hessian_vector_product",
 }
 
 

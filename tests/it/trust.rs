@@ -39,7 +39,8 @@ fn derivative(model: &Model, x: f64, algorithm: AlgorithmName) -> (f64, f64, sec
 #[test]
 fn at_the_edge_of_a_domain_it_is_never_left_and_the_error_is_near_the_optimum() {
     // The function, its derivative, its third derivative.
-    let functions: [(Evaluate, fn(f64) -> f64, fn(f64) -> f64); 3] = [
+    type Exact = fn(f64) -> f64;
+    let functions: [(Evaluate, Exact, Exact); 3] = [
         (|x| Ok(x.ln()), |x| 1.0 / x, |x| 2.0 / x.powi(3)),
         (|x| Ok(x.sqrt()), |x| 0.5 / x.sqrt(), |x| 0.375 * x.powf(-2.5)),
         (|x| Ok(1.0 / x), |x| -1.0 / (x * x), |x| 6.0 / x.powi(4)),

@@ -180,7 +180,8 @@ fn one(of: &Layout) -> Result<Vectors, Error> {
     }
 }
 
-/// A coordinate without room for a step.
-fn no_room(coordinate: usize, base: &Base) -> Error {
-    refused(&[Defect::NoRoom { coordinate }], base)
+/// A coordinate without room for a step, or whose step by hand is too small.
+fn immovable(coordinate: usize, by_hand: Option<f64>, base: &Base) -> Error {
+    let defect = by_hand.map_or(Defect::NoRoom { coordinate }, |step| Defect::StepLost { coordinate, step });
+    refused(&[defect], base)
 }

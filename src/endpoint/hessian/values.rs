@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Found, Subject, layout, no_room};
+use super::{Found, Subject, immovable, layout};
 use crate::diff::{Curvature, Curved, Displacement, Problem, Ray};
 use crate::endpoint::Error;
 use crate::endpoint::axes::{axes, short};
@@ -79,7 +79,9 @@ fn curvature(
     let typical = clock.elapsed() / u32::try_from(found.evaluations).unwrap_or(u32::MAX);
     let size = outputs.iter().zip(weights).map(|(y, w)| (y * w).abs()).sum();
     found.noise = Some(noise);
-    let mut machine = machine(axes, size, noise).map_err(|coordinate| no_room(coordinate, base))?;
+    let by_hand: Vec<_> = axes.iter().map(|axis| axis.by_hand.then_some(axis.step)).collect();
+    let mut machine =
+        machine(axes, size, noise).map_err(|coordinate| immovable(coordinate, by_hand[coordinate], base))?;
 
     let workers = workers(context, settings, typical);
     let mut failure = None;
