@@ -5,7 +5,7 @@ use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
 use crate::diff::{self, Axis, Defect};
-use crate::manifest::Eps;
+use crate::manifest::{AlgorithmName, Eps};
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
 use crate::tree::{Path, Pattern};
@@ -27,7 +27,9 @@ pub(super) fn axes(
     order: u32,
 ) -> Result<Vec<Axis>, Error> {
     let signature = context.pool.model().signature();
-    let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref());
+    // Whoever asks for automatic steps does not want the manifest's.
+    let automatic = matches!(settings.algorithm, Some(AlgorithmName::Auto | AlgorithmName::AutoForward));
+    let eps = settings.eps.as_ref().or(context.defaults.gradient.eps.as_ref().filter(|_| !automatic));
     if let Some(Eps::PerPath(table)) = eps {
         check_eps_keys(
             table,
