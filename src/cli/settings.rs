@@ -120,7 +120,6 @@ pub(super) fn derivative(ask: &Ask) -> Result<Settings, Failure> {
         workers: ask.model.workers.map(usize::from),
         on_failure: ask.on_failure,
         dense: ask.dense,
-        redetect: false,
         bounds: ask.report,
     })
 }

@@ -5,7 +5,7 @@ use super::jacobian::{Values, not_holomorphic};
 use super::report::{Bounds, Report};
 use super::request::Request;
 use super::settings::Settings;
-use super::sparse::Outcome;
+use super::sparse::{Detour, Outcome};
 use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, complex, native, sparse};
 use crate::diff::Problem;
@@ -25,12 +25,12 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
         report.bounds = Some(Bounds::Jacobian(Box::new(bounds)));
         return Ok(Jacobian::new(of, wrt, Values::Columns(columns), report));
     }
-    let warning = match sparse::in_groups(context, request, settings)? {
+    let detour = match sparse::in_groups(context, request, settings)? {
         Outcome::Found(found) => return Ok(found.jacobian()),
-        Outcome::Dense(warning) => warning,
+        Outcome::Dense(detour) => detour,
     };
     let (base, found, mut report) = differences(context, request, settings, Problem::Jacobian, |_| Ok(None))?;
-    report.warnings.extend(warning);
+    detour.tell(&mut report);
     let Base { of, wrt, .. } = base;
     let columns = found.values;
     if let Some((output, input)) = not_holomorphic(&columns, &of, &wrt) {
@@ -81,7 +81,8 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
     }
     let cotangent = |of: &Layout| ravel_cotangents(&request.vectors, of);
     let complex = algorithm_name(context, request, settings)? == AlgorithmName::Complex;
-    let outcome = if complex { Outcome::Dense(None) } else { sparse::in_groups(context, request, settings)? };
+    let outcome =
+        if complex { Outcome::Dense(Detour::default()) } else { sparse::in_groups(context, request, settings)? };
     let (wrt, mut values, bounds, mut report) = match outcome {
         _ if complex => {
             let (base, columns, bounds, report) = complex::columns(context, request, settings)?;
@@ -97,10 +98,10 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
             let (values, bounds) = found.product(&cotangent(&found.base.of)?);
             (found.base.wrt, values, bounds, found.report)
         }
-        Outcome::Dense(warning) => {
+        Outcome::Dense(detour) => {
             let cotangent = |of: &Layout| cotangent(of).map(Some);
             let (base, found, mut report) = differences(context, request, settings, Problem::Vjp, cotangent)?;
-            report.warnings.extend(warning);
+            detour.tell(&mut report);
             (base.wrt, found.values, found.bounds, report)
         }
     };

@@ -19,7 +19,6 @@ mod error;
 mod faults;
 mod hessian;
 mod jacobian;
-pub(crate) mod matrix_market;
 mod native;
 #[cfg(feature = "cli")]
 pub(crate) mod npz;

@@ -20,8 +20,6 @@ pub struct Settings {
     pub on_failure: Option<OnFailure>,
     /// Whether a known sparsity pattern is not to be used.
     pub dense: bool,
-    /// Whether a pattern that was detected before is to be detected again.
-    pub redetect: bool,
     /// Whether errors are to be bounded even where that takes further evaluations.
     pub bounds: bool,
 }

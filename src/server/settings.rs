@@ -54,7 +54,6 @@ pub(super) fn take(body: &mut Map<String, Value>) -> Result<(Settings, bool), Ve
         workers: fd.workers.map(usize::from),
         on_failure: fd.on_failure,
         dense: fd.dense,
-        redetect: false,
         bounds: report,
     };
     Ok((settings, report))

@@ -1,0 +1,271 @@
+//! Sparse Jacobians: which outputs depend on which inputs, as declared or as detected, and derivatives in groups of
+//! inputs that no output shares.
+//!
+//! A pattern is never trusted: every use compares one derivative along a random direction with what the matrix says.
+//! Where they differ the matrix is computed dense, with a warning.
+
+mod matrix_market;
+mod pattern;
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use self::pattern::Coloured;
+use super::axes::refused;
+use super::differences::{self, Prepared, Scouted, carry_out, prepare, scout};
+use super::jacobian::Values;
+use super::report::{Bounds, Report};
+use super::request::Request;
+use super::settings::Settings;
+use super::{Context, Error, Jacobian};
+use crate::diff::{self, Algorithm, Axis, Derivative, Displacement, Plan, Problem, Sparsity};
+use crate::manifest::{Gradient, OnFailure, Structure};
+use crate::model::Base;
+use crate::tree::Layout;
+
+/// What is known of the Jacobian of all differentiable outputs by all differentiable inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    /// As the manifest says.
+    structure: Structure,
+    /// The pattern of its file.
+    matrix: Option<Arc<Sparsity>>,
+    /// Whether every use is verified.
+    verify: bool,
+    /// Where detected patterns are kept.
+    cache: Option<PathBuf>,
+    /// What the last request was answered with.
+    last: Arc<Mutex<Option<Arc<Coloured>>>>,
+}
+
+/// A matrix by its entries.
+pub(super) struct Found {
+    pub(super) base: Base,
+    pattern: Arc<Sparsity>,
+    values: Vec<f64>,
+    bounds: Option<Vec<f64>>,
+    pub(super) report: Report,
+}
+
+impl Rule {
+    /// What a manifest knows, its file read.
+    pub(crate) fn read(gradient: &Gradient, folder: &FilePath) -> Result<Option<Rule>, String> {
+        let Some(structure) = gradient.sparsity.clone() else { return Ok(None) };
+        let matrix = match &structure {
+            Structure::File(file) => {
+                let file = folder.join(file);
+                let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+                let matrix = matrix_market::read(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+                Some(Arc::new(matrix))
+            }
+            _ => None,
+        };
+        let verify = gradient.verify_sparsity.unwrap_or(true);
+        Ok(Some(Rule { structure, matrix, verify, cache: cache(), last: Arc::default() }))
+    }
+}
+
+/// Where this user keeps what can be computed again.
+fn cache() -> Option<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    Some(caches?.join("secant").join("sparsity"))
+}
+
+impl Found {
+    pub(super) fn jacobian(self) -> Jacobian {
+        let Found { base: Base { of, wrt, .. }, pattern, values, bounds, mut report } = self;
+        report.bounds = bounds.map(|bounds| {
+            let values = Values::Sparse(pattern.clone(), bounds);
+            Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), values, Report::default())))
+        });
+        Jacobian::new(of, wrt, Values::Sparse(pattern, values), report)
+    }
+
+    /// w·J and its bounds.
+    pub(super) fn product(&self, cotangent: &[f64]) -> (Vec<f64>, Option<Vec<f64>>) {
+        let product = |values: &[f64], weight: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let column = |column: usize| {
+                let rows = self.pattern.column(column).iter();
+                let entries = rows.zip(&values[self.pattern.start(column)..]);
+                entries.map(|(&row, value)| weight(cotangent[row as usize]) * value).sum()
+            };
+            (0..self.pattern.columns()).map(column).collect()
+        };
+        (product(&self.values, &|w| w), self.bounds.as_ref().map(|bounds| product(bounds, &f64::abs)))
+    }
+}
+
+/// What became of a pattern.
+pub(super) enum Outcome {
+    /// The matrix was computed with it.
+    Found(Box<Found>),
+    /// It was not: there is none, or nothing is gained by it, or it is wrong.
+    Dense(Detour),
+}
+
+/// What was spent before a derivative is taken without a pattern.
+#[derive(Default)]
+pub(super) struct Detour {
+    evaluations: usize,
+    /// What is wrong with the pattern.
+    warning: Option<String>,
+}
+
+impl Detour {
+    /// Adds to the report of the derivative that is taken instead.
+    pub(super) fn tell(self, report: &mut Report) {
+        report.warnings.extend(self.warning);
+        report.evaluations += self.evaluations;
+    }
+}
+
+/// A question and what is known of its sparsity.
+struct Asked<'a> {
+    context: &'a Context<'a>,
+    request: &'a Request,
+    settings: &'a Settings,
+    rule: &'a Rule,
+}
+
+/// The Jacobian in groups of inputs, if a pattern is known and holds. One that was detected long ago gets a second
+/// chance.
+pub(super) fn in_groups(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Outcome, Error> {
+    let Some(rule) = context.defaults.sparsity.as_ref().filter(|_| !settings.dense) else {
+        return Ok(Outcome::Dense(Detour::default()));
+    };
+    let asked = Asked { context, request, settings, rule };
+    let first = match asked.compressed(false)? {
+        Outcome::Dense(detour) if detour.warning.is_some() && rule.structure == Structure::Detect => detour,
+        outcome => return Ok(outcome),
+    };
+    let mut second = asked.compressed(true)?;
+    let evaluations = match &mut second {
+        Outcome::Found(found) => &mut found.report.evaluations,
+        Outcome::Dense(detour) => &mut detour.evaluations,
+    };
+    *evaluations += first.evaluations;
+    Ok(second)
+}
+
+impl Asked<'_> {
+    /// The matrix by its pattern; with `anew` one that was detected before is detected again.
+    fn compressed(&self, anew: bool) -> Result<Outcome, Error> {
+        let Asked { context, request, settings, rule } = self;
+        let prepared = prepare(context, request, settings)?;
+        let complex = |layout: &Layout| layout.spans().iter().any(|span| span.dtype.is_complex());
+        let Prepared { base, axes, algorithm, .. } = prepared;
+        let random = matches!(algorithm, Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. });
+        if random || complex(&base.wrt) {
+            return Ok(Outcome::Dense(Detour::default()));
+        }
+        let clock = Instant::now();
+        let scouted = scout(context, request, base, &Displacement::new(), diff::Place::Base)?;
+        if complex(&scouted.base.of) {
+            return Ok(Outcome::Dense(Detour { evaluations: 1, warning: None }));
+        }
+        let (coloured, spent) = self.coloured(&scouted, &axes, anew)?;
+        let (pattern, groups) = (&coloured.pattern, &coloured.groups);
+        if 2 * groups.len() > axes.len() {
+            return Ok(Outcome::Dense(Detour { evaluations: 1 + spent, warning: None }));
+        }
+        let plan = Plan::new(axes.clone(), Problem::Groups(groups), algorithm, settings.bounds)
+            .map_err(|defects| refused(&defects, &scouted.base))?;
+        let (taken, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
+        let (values, bounds) = decompress(pattern, groups, &taken);
+        let mut report = differences::report(&scouted.base, &taken, false);
+        report.evaluations += spent;
+        let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
+        if rule.verify {
+            let (wrong, more) = self.disagreement(&scouted, &axes, &found, &taken)?;
+            found.report.evaluations += more;
+            if let Some(row) = wrong {
+                let warning = format!(
+                    "the sparsity pattern is wrong for {}: along a random direction it changes otherwise than the \
+                     pattern allows; the derivative was computed without the pattern",
+                    found.base.of.name(row)
+                );
+                let evaluations = found.report.evaluations;
+                return Ok(Outcome::Dense(Detour { evaluations, warning: Some(warning) }));
+            }
+        }
+        found.report.algorithm = format!("{} in {} groups", differences::name(algorithm, false, None), groups.len());
+        found.report.workers = workers;
+        found.report.warnings = differences::warnings(&taken, None);
+        found.report.elapsed = clock.elapsed();
+        Ok(Outcome::Found(Box::new(found)))
+    }
+
+    /// An output whose derivative along a random direction is not what the matrix says, and the evaluations that
+    /// took: two, unless bounds or failures are in the way.
+    fn disagreement(
+        &self,
+        scouted: &Scouted,
+        axes: &[Axis],
+        found: &Found,
+        taken: &Derivative,
+    ) -> Result<(Option<usize>, usize), Error> {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let tangent: Vec<f64> = taken
+            .steps
+            .iter()
+            .map(|step| if random.random() { *step } else { -*step } * random.random_range(0.5..1.0))
+            .collect();
+        // A step of one along the tangent moves every coordinate by about its own step.
+        let axes = axes.iter().zip(&tangent).map(|(axis, v)| Axis { step: v.abs(), by_hand: true, ..*axis }).collect();
+        let plan = Plan::new(axes, Problem::Jvp(&tangent), Algorithm::Central, false)
+            .map_err(|defects| refused(&defects, &scouted.base))?
+            .started_at_base();
+        let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, Algorithm::Central, None)?;
+        let m = found.pattern.rows();
+        let (mut expected, mut size, mut doubt) = (vec![0.0; m], vec![0.0f64; m], vec![0.0f64; m]);
+        for (column, v) in tangent.iter().enumerate() {
+            let start = found.pattern.start(column);
+            for (k, &row) in found.pattern.column(column).iter().enumerate() {
+                let (row, term) = (row as usize, found.values[start + k] * v);
+                expected[row] += term;
+                size[row] += term.abs();
+                doubt[row] += found.bounds.as_ref().map_or(0.0, |bounds| bounds[start + k] * v.abs());
+            }
+        }
+        // What noise of the outputs can do: measured, else that of float64.
+        let noise = |row: usize| match &taken.noise {
+            Some(noise) => 30.0 * noise[row],
+            None => 1e-13 * scouted.outcome[row].abs(),
+        };
+        let wrong = |row: &usize| {
+            let apart: f64 = along.values[*row] - expected[*row];
+            apart.abs() > 0.02 * size[*row] + doubt[*row] + noise(*row)
+        };
+        // The base was evaluated before.
+        Ok(((0..m).find(wrong), along.evaluations - 1))
+    }
+}
+
+/// The same, points that fail stepped around: what only looks at a pattern must not end a request.
+fn recovering(settings: &Settings) -> Settings {
+    Settings { on_failure: Some(OnFailure::Recover), ..settings.clone() }
+}
+
+/// The entries of the pattern from the columns of groups.
+fn decompress(pattern: &Sparsity, groups: &[Vec<usize>], found: &Derivative) -> (Vec<f64>, Option<Vec<f64>>) {
+    let m = pattern.rows();
+    let mut group_of = vec![usize::MAX; pattern.columns()];
+    for (group, members) in groups.iter().enumerate() {
+        members.iter().for_each(|&column| group_of[column] = group);
+    }
+    let entries = |numbers: &[f64], unit: &dyn Fn(f64) -> f64| {
+        let mut entries = Vec::with_capacity(pattern.count());
+        for (column, group) in group_of.iter().enumerate() {
+            let Some(numbers) = numbers.get(group.saturating_mul(m)..) else { continue };
+            let unit = unit(found.units[column]);
+            entries.extend(pattern.column(column).iter().map(|&row| numbers[row as usize] / unit));
+        }
+        entries
+    };
+    (entries(&found.values, &|unit| unit), found.bounds.as_ref().map(|bounds| entries(bounds, &f64::abs)))
+}

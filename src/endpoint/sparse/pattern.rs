@@ -1,0 +1,214 @@
+//! The pattern of a request and its groups: as the manifest declares it, or as it shows in the numbers.
+
+use std::sync::{Arc, PoisonError};
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{Asked, matrix_market, recovering};
+use crate::diff::{self, Algorithm, Axis, Displacement, Plan, Problem, Sparsity};
+use crate::endpoint::axes::refused;
+use crate::endpoint::differences::{Prepared, Scouted, carry_out, prepare, scout};
+use crate::endpoint::request::{Request, Wanted};
+use crate::endpoint::{Context, Error};
+use crate::manifest::Structure;
+use crate::model::Base;
+use crate::schema::Side;
+use crate::tree::{Layout, Path, Pattern, Tree};
+
+/// A dense matrix that a pattern is detected in has at most so many entries.
+const MOST_ENTRIES: usize = 1 << 27;
+
+/// An entry is one when the output changes by more than so many standard deviations of its noise.
+const DEVIATIONS: f64 = 8.0;
+
+/// A pattern and its groups, and for which request that is.
+#[derive(Debug)]
+pub(super) struct Coloured {
+    of: Layout,
+    wrt: Layout,
+    apart: Vec<bool>,
+    pub(super) pattern: Arc<Sparsity>,
+    pub(super) groups: Vec<Vec<usize>>,
+}
+
+impl Asked<'_> {
+    /// The pattern of what is asked for and its groups, as the last time if they can be, and the evaluations it took.
+    pub(super) fn coloured(
+        &self,
+        scouted: &Scouted,
+        axes: &[Axis],
+        anew: bool,
+    ) -> Result<(Arc<Coloured>, usize), Error> {
+        let rule = self.rule;
+        let Base { of, wrt, .. } = &scouted.base;
+        // Coordinates that cannot go both ways, or whose step is by hand, stay among themselves.
+        let apart: Vec<bool> = axes.iter().map(|axis| axis.by_hand || axis.is_cramped()).collect();
+        let last = || rule.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = last().clone().filter(|kept| !anew && kept.of == *of && kept.wrt == *wrt);
+        if let Some(kept) = kept.filter(|kept| kept.apart == apart) {
+            return Ok((kept, 0));
+        }
+        let (pattern, spent) = match rule.structure {
+            Structure::Detect => self.detected(scouted, axes, anew)?,
+            _ => (self.declared(scouted)?, 0),
+        };
+        let groups = pattern.colours(&apart);
+        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern: Arc::new(pattern), groups };
+        let coloured = Arc::new(coloured);
+        *last() = Some(coloured.clone());
+        Ok((coloured, spent))
+    }
+
+    /// The pattern of what is asked for, as the manifest says.
+    fn declared(&self, scouted: &Scouted) -> Result<Sparsity, Error> {
+        let Asked { context, rule, .. } = self;
+        let base = &scouted.base;
+        let (m, n) = (base.of.len(), base.wrt.len());
+        if let Structure::Blocks(pairs) = &rule.structure {
+            let depends = |of: &Path, wrt: &Path| {
+                let named =
+                    |text: &str, path: &Path| text.parse::<Pattern>().is_ok_and(|pattern| pattern.matches(path));
+                pairs.iter().any(|[output, input]| named(output, of) && named(input, wrt))
+            };
+            let mut entries = Vec::new();
+            for of in base.of.spans() {
+                for wrt in base.wrt.spans().iter().filter(|wrt| depends(&of.path, &wrt.path)) {
+                    let rows = of.offset as u32..(of.offset + of.len) as u32;
+                    entries.extend(
+                        (wrt.offset..wrt.offset + wrt.len)
+                            .flat_map(|column| rows.clone().map(move |row| (row, column as u32))),
+                    );
+                }
+            }
+            return Ok(Sparsity::new(m, n, entries).unwrap_or_default());
+        }
+        // The others are of all that is differentiable; a request may be of less.
+        let signature = context.pool.model().signature();
+        let all = |side: Side, tree: &Tree| -> Result<Layout, Error> {
+            let wanted = Wanted(signature.differentiable(side).into_iter().map(|(pattern, _)| pattern).collect());
+            Ok(Layout::of(tree, &wanted.resolve(tree)?)
+                .unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}")))
+        };
+        let (rows, columns) = (all(Side::Output, &scouted.outputs)?, all(Side::Input, &base.inputs)?);
+        let whole = match &rule.structure {
+            Structure::Diagonal => Sparsity::banded(rows.len(), columns.len(), 0, 0),
+            Structure::Banded([below, above]) => Sparsity::banded(rows.len(), columns.len(), *below, *above),
+            _ => {
+                let Some(matrix) = &rule.matrix else { unreachable!("a file is read with its manifest") };
+                if (matrix.rows(), matrix.columns()) != (rows.len(), columns.len()) {
+                    let message = format!(
+                        "Value error, the sparsity pattern of the manifest is of a {} x {} matrix, but at these inputs \
+                     the Jacobian is {} x {}",
+                        matrix.rows(),
+                        matrix.columns(),
+                        rows.len(),
+                        columns.len()
+                    );
+                    return Err(Error::caller(Path::root(), "value_error", message));
+                }
+                matrix.as_ref().clone()
+            }
+        };
+        if (m, n) == (rows.len(), columns.len()) {
+            return Ok(whole);
+        }
+        let (row_of, column_of) = (placed(&rows, &base.of), placed(&columns, &base.wrt));
+        let mut entries = Vec::new();
+        for (column, place) in column_of.iter().enumerate().filter_map(|(column, place)| Some((column, (*place)?))) {
+            let rows = whole.column(column).iter().filter_map(|&row| row_of[row as usize]);
+            entries.extend(rows.map(|row| (row as u32, place as u32)));
+        }
+        Ok(Sparsity::new(m, n, entries).unwrap_or_default())
+    }
+
+    /// The pattern as it shows in the numbers: kept on disk, and found again when it does not fit any more.
+    ///
+    /// Every coordinate moves by a hundredth of its scale, from a point that lies a little apart, so that no derivative is
+    /// 0 by chance; an entry is one where the output changes by more than its noise.
+    fn detected(&self, scouted: &Scouted, axes: &[Axis], anew: bool) -> Result<(Sparsity, usize), Error> {
+        let Asked { context, request, settings, rule } = self;
+        let settings = &recovering(settings);
+        let base = &scouted.base;
+        let (m, n) = (base.of.len(), base.wrt.len());
+        let file = rule.cache.as_ref().map(|folder| folder.join(key(context, base)));
+        let kept = file.as_ref().and_then(|file| matrix_market::read(&std::fs::read_to_string(file).ok()?).ok());
+        if let Some(kept) = kept.filter(|kept| (kept.rows(), kept.columns()) == (m, n) && !anew) {
+            return Ok((kept, 0));
+        }
+        if m.saturating_mul(n) > MOST_ENTRIES {
+            let message = format!(
+                "Value error, a pattern of {m} x {n} entries is too large to be detected: declare it in the manifest"
+            );
+            return Err(Error::caller(Path::root(), "value_error", message));
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let elsewhere: Displacement = axes
+            .iter()
+            .enumerate()
+            .map(|(i, axis)| (i, axis.within(0.01 * random.random_range(0.5..1.0) * axis.scale_here())))
+            .collect();
+        let moved = Request { inputs: base.displaced(&elsewhere), ..(*request).clone() };
+        let Prepared { base: near, axes: there, .. } = prepare(context, &moved, settings)?;
+        let near = scout(context, &moved, near, &Displacement::new(), diff::Place::Base)?;
+        if near.base.of.len() != m {
+            // Outputs of other shapes there: nothing can be learnt from them.
+            return Ok((Sparsity::banded(m, n, m, n), 1));
+        }
+        // The noise, from a product that measures it.
+        let tangent = vec![1.0; n];
+        let automatic = there.iter().map(|axis| Axis { by_hand: false, ..*axis }).collect();
+        let refused_at = |defects: Vec<diff::Defect>| refused(&defects, &near.base);
+        let plan = Plan::new(automatic, Problem::Jvp(&tangent), Algorithm::Auto, true).map_err(refused_at)?;
+        let (along, _) = carry_out(context, settings, &near, plan, Algorithm::Auto, None)?;
+        let noise = along.noise.unwrap_or_else(|| vec![0.0; m]);
+        let wide = there.iter().map(|axis| Axis { step: axis.scale_here() / 128.0, by_hand: true, ..*axis }).collect();
+        let plan = Plan::new(wide, Problem::Jacobian, Algorithm::Forward, false).map_err(refused_at)?;
+        let (found, _) = carry_out(context, settings, &near, plan, Algorithm::Forward, None)?;
+        let mut entries = Vec::new();
+        for (column, numbers) in found.values.chunks_exact(m.max(1)).enumerate() {
+            let changes = |row: usize| {
+                let change = numbers[row].abs() * found.steps[column];
+                change > DEVIATIONS * noise[row].max(f64::EPSILON * near.outcome[row].abs())
+            };
+            entries.extend((0..m).filter(|&row| changes(row)).map(|row| (row as u32, column as u32)));
+        }
+        let pattern = Sparsity::new(m, n, entries).unwrap_or_default();
+        if let Some(file) = file {
+            // Without a cache it is detected each time.
+            if let Err(error) = matrix_market::write(&file, &pattern) {
+                tracing::warn!("{}: {error}", file.display());
+            }
+        }
+        // The base of both was evaluated once.
+        Ok((pattern, along.evaluations + found.evaluations - 1))
+    }
+}
+
+/// Where each coordinate of a layout lies in a part of it, if it does.
+fn placed(whole: &Layout, part: &Layout) -> Vec<Option<usize>> {
+    let mut places = vec![None; whole.len()];
+    for span in whole.spans() {
+        if let Some(inside) = part.span(&span.path) {
+            for i in 0..span.len {
+                places[span.offset + i] = Some(inside.offset + i);
+            }
+        }
+    }
+    places
+}
+
+/// A file name for the patterns of a model at inputs of these shapes.
+fn key(context: &Context<'_>, base: &Base) -> String {
+    let description = context.pool.model().description();
+    let mut text = format!("{}\n{}\n{}\n", description.name, description.version, description.kind);
+    for span in base.of.spans().iter().chain(base.wrt.spans()) {
+        text += &format!("{} {:?}\n", span.path, span.shape);
+    }
+    // FNV-1a.
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let name: String = description.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    format!("{name}-{hash:016x}.mtx")
+}
