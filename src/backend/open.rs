@@ -128,6 +128,9 @@ fn kind_text(kind: &Kind) -> &'static str {
             Protocol::Lines => "executable (lines)",
             Protocol::Once => "executable (once)",
         },
+        Kind::Command(_) => "command",
+        Kind::Symbol(symbol) if symbol.isolation == Isolation::Process => "symbol, isolated",
+        Kind::Symbol(_) => "symbol",
         Kind::Remote(remote) => match remote.protocol {
             Some(RemoteProtocol::Tesseract) => "remote (tesseract)",
             Some(RemoteProtocol::Umbridge) => "remote (umbridge)",
@@ -172,6 +175,8 @@ fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError
             }
             source.executable(executable)?
         }
+        Kind::Command(_) => todo!("[command]"),
+        Kind::Symbol(_) => todo!("[symbol]"),
         Kind::Remote(remote) => source.remote(remote)?,
     };
     let run = source.run;

@@ -1,12 +1,19 @@
 //! `model.toml` as pure data. Nothing is loaded, built or started here.
 
+pub mod command;
+mod gradient;
+mod symbol;
+
+pub use command::Command;
+pub use gradient::{AlgorithmName, Eps, Gradient, OnFailure, Structure};
+pub use symbol::Symbol;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer};
 
 /// What a `model.toml` says.
 #[derive(Clone, Debug)]
@@ -52,8 +59,17 @@ pub enum Kind {
     Library(Library),
     /// A program that speaks JSON over stdio.
     Executable(Executable),
+    /// A program that knows nothing of JSON.
+    Command(Box<Command>),
+    /// A function in a library that knows nothing of us.
+    Symbol(Symbol),
     /// A model behind a URL.
     Remote(Remote),
+}
+
+impl Kind {
+    /// The tables, one of which says what a model is.
+    const TABLES: [&str; 5] = ["[library]", "[executable]", "[command]", "[symbol]", "[remote]"];
 }
 
 /// The `[library]` table.
@@ -151,172 +167,6 @@ pub enum RemoteProtocol {
     Umbridge,
 }
 
-/// The `[gradient]` table.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gradient {
-    /// How derivatives are approximated.
-    pub algorithm: Option<AlgorithmName>,
-    /// The step, for all coordinates or path by path.
-    pub eps: Option<Eps>,
-    /// Number of random directions.
-    pub samples: Option<usize>,
-    /// Seed of the random directions.
-    pub seed: Option<u64>,
-    /// The input path whose value names the algorithm.
-    pub algorithm_from: Option<String>,
-    /// What becomes of points that fail.
-    pub on_failure: Option<OnFailure>,
-    /// Which outputs depend on which inputs.
-    pub sparsity: Option<Structure>,
-    /// Whether that is verified at each use, by two evaluations; it is if this is left out.
-    pub verify_sparsity: Option<bool>,
-}
-
-/// Which outputs depend on which inputs: elements in the order of the schemas, of all that is differentiable.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Structure {
-    /// To be found from the numbers.
-    Detect,
-    /// Output i depends on input i alone.
-    Diagonal,
-    /// Output i depends on the inputs from i minus the first number to i plus the second.
-    Banded([usize; 2]),
-    /// As a Matrix Market file says, relative to the manifest's folder.
-    File(PathBuf),
-    /// Pairs of an output and an input, as paths or patterns: the first depends on the second.
-    Blocks(Vec<[String; 2]>),
-}
-
-/// What becomes of points whose evaluation fails while a derivative is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum OnFailure {
-    /// Other steps are tried; what was stepped around is reported.
-    Recover,
-    /// The request fails.
-    Error,
-}
-
-/// The algorithms by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum AlgorithmName {
-    Auto,
-    AutoForward,
-    Central,
-    Forward,
-    Backward,
-    Central4,
-    Richardson,
-    Complex,
-    Stochastic,
-    Orthogonal,
-}
-
-impl AlgorithmName {
-    /// All of them.
-    pub const ALL: [AlgorithmName; 10] = [
-        AlgorithmName::Auto,
-        AlgorithmName::AutoForward,
-        AlgorithmName::Central,
-        AlgorithmName::Forward,
-        AlgorithmName::Backward,
-        AlgorithmName::Central4,
-        AlgorithmName::Richardson,
-        AlgorithmName::Complex,
-        AlgorithmName::Stochastic,
-        AlgorithmName::Orthogonal,
-    ];
-
-    /// Its name in manifests and requests.
-    pub fn name(self) -> &'static str {
-        match self {
-            AlgorithmName::Auto => "auto",
-            AlgorithmName::AutoForward => "auto-forward",
-            AlgorithmName::Central => "central",
-            AlgorithmName::Forward => "forward",
-            AlgorithmName::Backward => "backward",
-            AlgorithmName::Central4 => "central4",
-            AlgorithmName::Richardson => "richardson",
-            AlgorithmName::Complex => "complex",
-            AlgorithmName::Stochastic => "stochastic",
-            AlgorithmName::Orthogonal => "orthogonal",
-        }
-    }
-}
-
-impl std::str::FromStr for AlgorithmName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<AlgorithmName, String> {
-        AlgorithmName::ALL.into_iter().find(|algorithm| algorithm.name() == name).ok_or_else(|| {
-            let known = AlgorithmName::ALL.map(AlgorithmName::name);
-            format!("unknown algorithm '{name}': expected one of {}", known.join(", "))
-        })
-    }
-}
-
-impl fmt::Display for AlgorithmName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Steps chosen by hand.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Eps {
-    /// The same for every coordinate.
-    All(f64),
-    /// Path (or pattern) by path; others get the automatic step.
-    PerPath(Vec<(String, f64)>),
-}
-
-impl<'de> Deserialize<'de> for Eps {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Eps, D::Error> {
-        // By hand, since an untagged enum would only say that nothing matched.
-        struct EpsVisitor;
-        fn positive<E: de::Error>(eps: f64) -> Result<f64, E> {
-            if eps > 0.0 && eps.is_finite() {
-                Ok(eps)
-            } else {
-                Err(E::custom(format_args!("eps is {eps}, expected a positive number")))
-            }
-        }
-        impl<'de> Visitor<'de> for EpsVisitor {
-            type Value = Eps;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a positive number, or a table of path = positive number")
-            }
-
-            fn visit_f64<E: de::Error>(self, eps: f64) -> Result<Eps, E> {
-                positive(eps).map(Eps::All)
-            }
-
-            fn visit_i64<E: de::Error>(self, eps: i64) -> Result<Eps, E> {
-                self.visit_f64(eps as f64)
-            }
-
-            fn visit_u64<E: de::Error>(self, eps: u64) -> Result<Eps, E> {
-                self.visit_f64(eps as f64)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Eps, A::Error> {
-                let mut table = Vec::new();
-                while let Some((path, eps)) = map.next_entry::<String, f64>()? {
-                    table.push((path, positive(eps)?));
-                }
-                Ok(Eps::PerPath(table))
-            }
-        }
-        deserializer.deserialize_any(EpsVisitor)
-    }
-}
-
 /// The `[run]` table.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -360,6 +210,8 @@ struct Written {
     config: toml::Table,
     library: Option<Library>,
     executable: Option<Executable>,
+    command: Option<Command>,
+    symbol: Option<Symbol>,
     remote: Option<Remote>,
     #[serde(default)]
     gradient: Gradient,
@@ -382,26 +234,32 @@ impl Manifest {
     pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestError> {
         let fail = |message: String| ManifestError { file: file.to_owned(), message };
         let written: Written = toml::from_str(text).map_err(|error| fail(format!("\n{error}")))?;
-        let kind = match (written.library, written.executable, written.remote) {
-            (Some(library), None, None) => Kind::Library(library),
-            (None, Some(executable), None) => Kind::Executable(executable),
-            (None, None, Some(remote)) => Kind::Remote(remote),
-            (None, None, None) => {
-                return Err(fail(
-                    "a [library], an [executable] or a [remote] table is missing: what is the model?".into(),
-                ));
-            }
-            (library, executable, remote) => {
-                let given =
-                    [library.map(|_| "[library]"), executable.map(|_| "[executable]"), remote.map(|_| "[remote]")];
-                let given: Vec<_> = given.into_iter().flatten().collect();
-                return Err(fail(format!("{} are given: keep one", given.join(" and "))));
-            }
+        let kinds = [
+            written.library.map(Kind::Library),
+            written.executable.map(Kind::Executable),
+            written.command.map(|command| Kind::Command(Box::new(command))),
+            written.symbol.map(Kind::Symbol),
+            written.remote.map(Kind::Remote),
+        ];
+        let given: Vec<_> =
+            kinds.iter().zip(Kind::TABLES).filter_map(|(kind, table)| kind.as_ref().map(|_| table)).collect();
+        if given.len() > 1 {
+            return Err(fail(format!("{} are given: keep one", given.join(" and "))));
+        }
+        let Some(kind) = kinds.into_iter().flatten().next() else {
+            let [others @ .., last] = Kind::TABLES;
+            let others = others.join(", ");
+            return Err(fail(format!("one of the tables {others} or {last} is missing: what is the model?")));
         };
         if let Kind::Executable(executable) = &kind
             && executable.command.is_empty()
         {
             return Err(fail("executable.command is empty: expected a program and its arguments".into()));
+        }
+        if let Kind::Command(command) = &kind
+            && command.argv.is_empty()
+        {
+            return Err(fail("command.argv is empty: expected a program and its arguments".into()));
         }
         if let Kind::Remote(remote) = &kind
             && !is_web_address(&remote.url)
@@ -479,7 +337,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, words) in [
-            ("", "a [library], an [executable] or a [remote] table is missing"),
+            ("", "one of the tables [library], [executable], [command], [symbol] or [remote] is missing"),
             ("[library]\npath='a'\n[executable]\ncommand=['b']", "[library] and [executable] are given: keep one"),
             ("[library]\npath='a'\n[remote]\nurl='http://b'", "[library] and [remote] are given: keep one"),
             ("[remote]\nurl='localhost:8000'", "remote.url is 'localhost:8000': expected http://"),
