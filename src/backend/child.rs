@@ -2,15 +2,20 @@
 //! a kill reaches its children, an orderly end, and nothing left behind, not even on Ctrl-C.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::wire::{Silence, Wire};
+use super::wire::{Silence, Wire, timespec};
 use crate::model::Cancel;
 
 /// What to start.
@@ -22,6 +27,10 @@ pub(crate) struct Launch {
     pub(crate) folder: PathBuf,
     /// Added to its environment.
     pub(crate) env: BTreeMap<String, String>,
+    /// The variables of our environment that it gets, all if this is `None`; `OMP_*` stands for those that begin so.
+    pub(crate) inherit: Option<Arc<[String]>>,
+    /// The file that its stderr goes to; a pipe if this is `None`.
+    pub(crate) errors: Option<PathBuf>,
 }
 
 /// A running process.
@@ -57,13 +66,24 @@ impl Launch {
     pub(crate) fn start(&self) -> Result<Child, String> {
         let (program, arguments) = self.argv.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(resolve(program, &self.folder));
+        let errors = match &self.errors {
+            Some(file) => {
+                let file = File::create(file).map_err(|error| format!("{}: {error}", file.display()))?;
+                Stdio::from(file)
+            }
+            None => Stdio::piped(),
+        };
+        if let Some(names) = &self.inherit {
+            let inherited = std::env::vars_os().filter(|(name, _)| names.iter().any(|known| stands_for(known, name)));
+            command.env_clear().envs(inherited);
+        }
         command
             .args(arguments)
             .current_dir(&self.folder)
             .envs(&self.env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(errors)
             .process_group(0);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(groups) = &mut *live else { return Err("this program is ending".to_owned()) };
@@ -76,9 +96,17 @@ impl Launch {
         groups.insert(group.as_raw_nonzero().get());
         drop(live);
         let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { unreachable!("all three streams were asked for") };
-        let wire = Wire::new(stdin.into(), stdout.into(), Some(stderr.into())).map_err(|error| error.to_string())?;
+        let (Some(stdin), Some(stdout), stderr) = pipes else { unreachable!("both streams were asked for") };
+        let wire = Wire::new(stdin.into(), stdout.into(), stderr.map(Into::into)).map_err(|error| error.to_string())?;
         Ok(Child { process, group, wire, status: None, cancel: Cancel::default() })
+    }
+}
+
+/// Whether a variable is the one of this name, or one of those.
+fn stands_for(known: &str, name: &OsStr) -> bool {
+    match known.strip_suffix('*') {
+        Some(beginning) => name.as_bytes().starts_with(beginning.as_bytes()),
+        None => name == known,
     }
 }
 
@@ -135,8 +163,7 @@ impl Child {
 
     /// Its exit status, waited for until `deadline`.
     pub(crate) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
-        // A process is over soon after its pipes close. Where it closed them and stays, or a child of its
-        // own holds them open, only asking again helps.
+        // Where the system cannot tell when a process is over, only asking again helps.
         let mut pause = Duration::from_micros(100);
         loop {
             if let Some(status) = self.status {
@@ -145,6 +172,7 @@ impl Child {
             match self.process.try_wait() {
                 Ok(Some(status)) => self.status = Some(status),
                 Ok(None) | Err(_) if Instant::now() >= deadline => return None,
+                Ok(None) if self.sleep_until_over(deadline) => {}
                 Ok(None) => {
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(10));
@@ -152,6 +180,28 @@ impl Child {
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Sleeps until it is over or the deadline has passed; false where the system offers no such thing.
+    #[cfg(target_os = "linux")]
+    fn sleep_until_over(&self, deadline: Instant) -> bool {
+        let Ok(process) = rustix::process::pidfd_open(self.group, rustix::process::PidfdFlags::empty()) else {
+            return false;
+        };
+        let timeout = timespec(deadline.saturating_duration_since(Instant::now()));
+        let watched = &mut [PollFd::new(&process, PollFlags::IN)];
+        matches!(poll(watched, Some(&timeout)), Ok(_) | Err(Errno::INTR))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sleep_until_over(&self, _deadline: Instant) -> bool {
+        false
+    }
+
+    /// Tells it to end, and makes it if it does not.
+    pub(crate) fn stop(&mut self) {
+        let _ = kill_process_group(self.group, Signal::TERM);
+        self.wait(Instant::now() + PATIENCE);
     }
 
     /// How it ended, in words; it is given a moment to do so.
@@ -168,8 +218,7 @@ impl Child {
         let _ = self.wire.finish_input(Some(deadline));
         self.wire.drain(deadline);
         if self.wait(deadline).is_none() {
-            let _ = kill_process_group(self.group, Signal::TERM);
-            self.wait(Instant::now() + PATIENCE);
+            self.stop();
         }
     }
 }
@@ -186,6 +235,22 @@ impl Drop for Child {
             groups.remove(&self.group.as_raw_nonzero().get());
         }
     }
+}
+
+/// A message, and the last lines of what the program wrote to stderr.
+pub(crate) fn with_words(message: String, last_words: &str) -> String {
+    if last_words.trim().is_empty() {
+        return message;
+    }
+    format!("{message}; its last words on stderr:\n{}", last_lines(last_words))
+}
+
+/// The last lines of a text, indented, each as long as fits a screen.
+pub(crate) fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.trim_end().lines().collect();
+    let last = &lines[lines.len().saturating_sub(20)..];
+    let last: Vec<_> = last.iter().map(|line| format!("  {}", line.chars().take(500).collect::<String>())).collect();
+    last.join("\n")
 }
 
 /// An exit status in words.

@@ -5,6 +5,7 @@ mod child;
 mod derivative;
 mod function;
 mod library;
+mod oneshot;
 mod open;
 #[cfg(feature = "remote")]
 mod remote;

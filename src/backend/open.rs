@@ -338,7 +338,7 @@ impl Source<'_> {
     fn bare_terms(&self, argv: Vec<String>, env: BTreeMap<String, String>, protocol: Protocol) -> Terms {
         let argv = self.run.launcher.iter().cloned().chain(argv).collect();
         Terms {
-            launch: Launch { argv, folder: self.folder.to_owned(), env },
+            launch: Launch { argv, folder: self.folder.to_owned(), env, inherit: None, errors: None },
             protocol,
             config: self.config(),
             timeout: self.run.timeout,

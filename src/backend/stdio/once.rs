@@ -1,12 +1,10 @@
 //! Programs that are started for each evaluation: one document in, one document out.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::session::with_last_words;
 use super::terms::Terms;
-use crate::backend::child::describe;
-use crate::backend::wire::Silence;
+use crate::backend::child::{describe, with_words};
+use crate::backend::oneshot::{self, Ran};
 use crate::codec::{self, Encoding};
 use crate::model::{Cancel, Instance, ModelError, ModelErrorKind};
 use crate::schema::Signature;
@@ -34,42 +32,24 @@ impl Instance for Once {
     }
 
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
-        let limit = self.terms.timeout;
-        let deadline = limit.map(|limit| Instant::now() + limit);
-        let mut child = self.terms.launch.start().map_err(|reason| ModelError::new(ModelErrorKind::Crashed, reason))?;
-        child.cancel = self.cancel.clone();
         self.text.clear();
         codec::write_tree(&mut self.text, inputs, Encoding::Plain);
         self.text.push(b'\n');
-        child.wire.send(&self.text);
-        let output = match child.rest(deadline) {
-            Ok(output) => output.to_vec(),
-            Err(Silence::Late) => {
-                let limit = humantime::format_duration(limit.unwrap_or_default());
-                let message = format!("it took longer than {limit} and was stopped");
-                return Err(ModelError::new(ModelErrorKind::TimedOut, with_last_words(message, &mut child.wire)));
-            }
-            Err(Silence::Unwanted) => return Err(ModelError::cancelled()),
-            Err(Silence::Endless) => return Err(ModelError::broken("its output is endless")),
-            Err(Silence::Closed | Silence::Io(_)) => return Err(ModelError::broken("its pipes failed")),
-        };
-        // A program may go on for long after its last output; that is part of its time.
-        let far = deadline.unwrap_or_else(|| Instant::now() + std::time::Duration::from_secs(3600));
-        let Some(status) = child.wait(far) else {
-            return Err(ModelError::new(ModelErrorKind::TimedOut, "it wrote its outputs but did not end in time"));
-        };
+        let Ran { stdout, status, last_words } =
+            oneshot::run(&self.terms.launch, &self.text, self.terms.timeout, &self.cancel)
+                .map_err(|cut| ModelError::new(cut.error.kind, with_words(cut.error.message, &cut.last_words)))?;
         if !status.success() {
             let kind = match status.code() {
                 Some(REFUSED) => ModelErrorKind::Refused,
                 Some(_) => ModelErrorKind::Failed,
                 None => ModelErrorKind::Crashed,
             };
-            return Err(ModelError::new(kind, with_last_words(describe(status), &mut child.wire)));
+            return Err(ModelError::new(kind, with_words(describe(status), &last_words)));
         }
-        let value = codec::parse_json(&output).map_err(|error| {
-            let shown = String::from_utf8_lossy(&output[..output.len().min(200)]);
+        let value = codec::parse_json(&stdout).map_err(|error| {
+            let shown = String::from_utf8_lossy(&stdout[..stdout.len().min(200)]);
             let message = format!("its output is no JSON document ({error}): {shown}");
-            ModelError::failed(with_last_words(message, &mut child.wire))
+            ModelError::failed(with_words(message, &last_words))
         })?;
         self.signature.outputs_from_json(&value).map_err(|violations| ModelError::nonconforming(&violations))
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::protocol::{self, Introduction, Log, Message, RpcError};
 use super::terms::Terms;
-use crate::backend::child::Child;
+use crate::backend::child::{Child, with_words};
 use crate::backend::wire::{LONGEST_LINE, Silence, Wire};
 use crate::codec::{self, Encoding};
 use crate::manifest::Protocol;
@@ -295,14 +295,7 @@ impl Session {
 
 /// Adds what the program last wrote to stderr.
 pub(super) fn with_last_words(message: String, wire: &mut Wire) -> String {
-    let words = wire.last_words();
-    let lines: Vec<_> = words.trim_end().lines().collect();
-    if lines.is_empty() {
-        return message;
-    }
-    let last = &lines[lines.len().saturating_sub(20)..];
-    let last: Vec<_> = last.iter().map(|line| line.chars().take(500).collect::<String>()).collect();
-    format!("{message}; its last words on stderr:\n  {}", last.join("\n  "))
+    with_words(message, &wire.last_words())
 }
 
 fn shown(bytes: &[u8]) -> String {
