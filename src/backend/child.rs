@@ -117,6 +117,20 @@ fn resolve(program: &str, folder: &Path) -> PathBuf {
     if path.is_relative() && program.contains('/') { folder.join(path) } else { path.to_owned() }
 }
 
+/// The file of a program, looked for from the folder or on the PATH; or in words that it is not there.
+pub(crate) fn locate(program: &str, folder: &Path) -> Result<PathBuf, String> {
+    let file = resolve(program, folder);
+    if program.contains('/') {
+        let file = std::path::absolute(file).map_err(|error| format!("{program}: {error}"))?;
+        return if file.is_file() { Ok(file) } else { Err(format!("there is no program {}", file.display())) };
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&paths)
+        .map(|folder| folder.join(program))
+        .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file());
+    found.ok_or_else(|| format!("`{program}` is not on the PATH: install it, or name its file with a slash"))
+}
+
 impl Child {
     /// The next line it writes, without its newline. With no deadline it waits as long as the process lives.
     pub(crate) fn line(&mut self, deadline: Option<Instant>) -> Result<&[u8], Silence> {

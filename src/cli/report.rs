@@ -162,7 +162,11 @@ pub(super) fn derivative(report: &Report) {
     rows.extend(report.noise.iter().map(|noise| {
         let path = noise.path.to_string();
         let of = if path.is_empty() { "the product".to_owned() } else { path };
-        vec![format!("noise of {of}"), range(noise.least, noise.most)]
+        // A central difference has two thirds of the digits of the values.
+        let digits = noise.digits.map_or_else(String::new, |digits| {
+            format!("  ({digits} digits are printed: a derivative has about {})", (2 * digits).div_ceil(3))
+        });
+        vec![format!("noise of {of}"), range(noise.least, noise.most) + &digits]
     }));
     if let Some(bounds) = &report.bounds {
         let what = if report.samples.is_some() { "standard error" } else { "error" };

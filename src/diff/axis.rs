@@ -1,5 +1,7 @@
 //! One coordinate of the base point: its value, domain, precision and step.
 
+use super::Decimal;
+
 /// What differences need to know of one coordinate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
@@ -17,12 +19,21 @@ pub struct Axis {
     pub scale: f64,
     /// Significand bits of the type the model gets it in: 53, 24 or 11.
     pub bits: u32,
+    /// How it is written, where it goes into a text that cannot carry every value. The value at the base is then one
+    /// that it can.
+    pub text: Option<Decimal>,
 }
 
 impl Axis {
-    /// The representable value next to `x + by` that lies within the bounds.
+    /// The value next to `x + by` that arrives as it is and lies within the bounds.
     pub(super) fn displaced(&self, by: f64) -> f64 {
-        let value = round_to(self.x + by, self.bits);
+        let value = self.in_bounds(round_to(self.x + by, self.bits));
+        let Some(text) = self.text else { return value };
+        let carried = text.round_within(value, self.lower, self.upper);
+        if carried.is_nan() { self.x } else { carried }
+    }
+
+    fn in_bounds(&self, value: f64) -> f64 {
         if value > self.upper {
             let down = round_to(self.upper, self.bits);
             if down <= self.upper { down } else { neighbour(down, self.bits, -1.0) }
@@ -32,6 +43,27 @@ impl Axis {
         } else {
             value
         }
+    }
+
+    /// The distance of neighbouring values near `x + by`.
+    pub(super) fn spacing(&self, by: f64) -> f64 {
+        let value = self.x.abs() + by.abs();
+        let binary = 2f64.powi((value * 2f64.powi(1 - self.bits as i32)).log2().ceil() as i32);
+        self.text.map_or(binary, |text| text.spacing(value).max(binary))
+    }
+
+    /// The step as its text can carry it, and no shorter than that.
+    pub fn carried_step(&self) -> f64 {
+        let Some(text) = self.text else { return self.step };
+        let value = self.within(self.step.max(text.spacing(self.x.abs() + self.step)));
+        let carried = (value - self.x).abs();
+        if carried > 0.0 { carried } else { self.step }
+    }
+
+    /// How many bits the values around it are told apart by.
+    pub(super) fn precision(&self) -> i32 {
+        let bits = self.bits as i32;
+        if self.text.is_none() { bits } else { bits.min((self.magnitude() / self.spacing(0.0)).log2() as i32 + 1) }
     }
 
     /// The greater of its magnitude and its scale.
@@ -156,7 +188,7 @@ mod tests {
     #[test]
     fn a_bound_between_two_values_is_never_passed() {
         // 0.1 is no float32, and the nearest one lies above it.
-        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, by_hand: true, scale: 1.0, bits: 24 };
+        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, by_hand: true, scale: 1.0, bits: 24, text: None };
         assert_eq!(axis.displaced(0.1), f64::from(0.1f32.next_down()));
         assert_eq!(axis.displaced(-0.1), -f64::from(0.1f32.next_down()));
         let half = Axis { bits: 11, ..axis };

@@ -336,8 +336,8 @@ impl Line {
             return Err(moves[0].0);
         }
         // A coordinate that moves by powers of two goes where it should.
-        let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
-        let ulp = |&(i, v): &(usize, f64)| axes[i].x.abs() * 2f64.powi(-(axes[i].bits as i32)) / v.abs();
+        let exact = !by_hand && matches!(moves[..], [(i, 1.0)] if axes[i].text.is_none());
+        let ulp = |&(i, v): &(usize, f64)| axes[i].spacing(0.0) / 2.0 / v.abs();
         let blur = if exact { 0.0 } else { moves.iter().map(ulp).fold(0.0, f64::max) };
         Ok(Line { moves, rungs, blur, by_hand, chosen: 0 })
     }
@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     fn axis(x: f64, lower: f64, upper: f64) -> Axis {
-        Axis { x, lower, upper, step: 1e-3, by_hand: false, scale: 1.0, bits: 53 }
+        Axis { x, lower, upper, step: 1e-3, by_hand: false, scale: 1.0, bits: 53, text: None }
     }
 
     fn solved(mut machine: Curvature, x: &[f64], f: impl Fn(&[f64]) -> f64) -> (Curved, usize) {

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn axis(x: f64) -> Axis {
-        Axis { x, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53 }
+        Axis { x, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53, text: None }
     }
 
     #[test]

@@ -91,6 +91,7 @@ mod tests {
         by_hand: false,
         scale: 1.0,
         bits: 53,
+        text: None,
     };
 
     #[test]

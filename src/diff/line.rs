@@ -152,7 +152,7 @@ impl Lines {
                 if up + down <= 0.0 {
                     Defect::NoRoom { coordinate: probe }
                 } else {
-                    Defect::StepLost { coordinate: probe, step }
+                    Defect::StepLost { coordinate: probe, step, text: axes[probe].text }
                 }
             }
             _ => Defect::TangentLost,

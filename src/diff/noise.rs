@@ -43,15 +43,16 @@ struct Resolution {
 
 impl Noise {
     /// From the outcomes at the points of the line, by point; those of the base first. `far` holds outcomes farther
-    /// away, for outputs that are constant on the line; it may be empty.
-    pub(super) fn measure(line: &[&[f64]], far: &[&[f64]]) -> Noise {
+    /// away, for outputs that are constant on the line; it may be empty. `printed` has the distance of neighbouring
+    /// values of those outputs for which it is known, else 0; it may be empty too.
+    pub(super) fn measure(line: &[&[f64]], far: &[&[f64]], printed: &[f64]) -> Noise {
         let m = line.first().map_or(0, |base| base.len());
         let mut noise = Noise::default();
         for row in 0..m {
             let values = column(line, row);
             let seen = &values[..line.len()];
             let greatest = largest(seen);
-            let mut resolution = resolution(seen);
+            let mut resolution = known(printed, row).unwrap_or_else(|| resolution(seen));
             if is_constant(seen) && !resolution.certain {
                 let farther = column(far, row);
                 let farther = &farther[..far.len()];
@@ -103,13 +104,19 @@ impl Noise {
 
 /// Whether an output is the same at all points of a line and its digits do not tell its resolution: whether it must
 /// be seen farther away.
-pub(super) fn needs_a_farther_look(line: &[&[f64]]) -> bool {
+pub(super) fn needs_a_farther_look(line: &[&[f64]], printed: &[f64]) -> bool {
     let m = line.first().map_or(0, |base| base.len());
     (0..m).any(|row| {
         let values = column(line, row);
         let seen = &values[..line.len()];
-        is_constant(seen) && largest(seen) > 0.0 && !resolution(seen).certain
+        known(printed, row).is_none() && is_constant(seen) && largest(seen) > 0.0 && !resolution(seen).certain
     })
+}
+
+/// The resolution of an output whose text has told it.
+fn known(printed: &[f64], row: usize) -> Option<Resolution> {
+    let quantum = printed.get(row).copied().filter(|quantum| *quantum > 0.0)?;
+    Some(Resolution { quantum, certain: true })
 }
 
 fn column(outcomes: &[&[f64]], row: usize) -> [f64; SAMPLES] {
@@ -226,7 +233,7 @@ mod tests {
     fn measured(f: impl Fn(f64) -> f64) -> f64 {
         let outcomes = line(f);
         let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
-        Noise::measure(&outcomes, &[]).absolute[0]
+        Noise::measure(&outcomes, &[], &[]).absolute[0]
     }
 
     #[test]
@@ -269,7 +276,7 @@ mod tests {
         let far: Vec<&[f64]> = far.iter().map(|outcome| &outcome[..]).collect();
         let outcomes = line(|_| 2.0);
         let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
-        assert!(needs_a_farther_look(&outcomes));
-        assert!((2e-6..1e-5).contains(&Noise::measure(&outcomes, &far).absolute[0]));
+        assert!(needs_a_farther_look(&outcomes, &[]));
+        assert!((2e-6..1e-5).contains(&Noise::measure(&outcomes, &far, &[]).absolute[0]));
     }
 }

@@ -65,12 +65,12 @@ impl NoiseLine {
 fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let (above, below) = axis.room();
     let relative = 2f64.powi((3 - axis.bits as i32).max(-14));
-    let wanted = part * relative * axis.magnitude();
+    let least = if axis.text.is_some() { axis.spacing(0.0) } else { 0.0 };
+    let wanted = (part * relative * axis.magnitude()).max(least);
     let reach = wanted * SAMPLES as f64;
     let up = if up { above >= reach || above >= below } else { below < reach && above > below };
     let most = if up { above } else { below } / SAMPLES as f64;
-    let unit = (axis.x.abs() + reach) * 2f64.powi(1 - axis.bits as i32);
-    let unit = 2f64.powi(unit.log2().ceil() as i32);
+    let unit = axis.spacing(reach);
     let spacing = (wanted.min(most) / unit).trunc() * unit;
     if up { spacing } else { -spacing }
 }

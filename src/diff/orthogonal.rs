@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn directions_are_orthogonal_and_all_of_them_are_exact() {
         let n = 37;
-        let axis = Axis { x: 0.5, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53 };
+        let axis =
+            Axis { x: 0.5, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53, text: None };
         let frame = Frame::new(&vec![axis; n], n, 3);
         for a in 0..n {
             for b in 0..n {

@@ -7,7 +7,7 @@ use super::noise::SAMPLES;
 use super::orthogonal::Frame;
 use super::round::{Entry, Round};
 use super::stencil::{Shape, Stencil};
-use super::{Axis, Displacement, Sweep};
+use super::{Axis, Decimal, Displacement, Sweep};
 
 /// How derivatives are approximated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub enum Defect {
         coordinate: usize,
         /// The step.
         step: f64,
+        /// The text it is written in.
+        text: Option<Decimal>,
     },
     /// The tangent is not zero, but every displacement along it vanishes.
     TangentLost,
@@ -246,8 +248,11 @@ impl Plan {
     }
 
     /// Starts from the scout's outcome, all finite; a VJP is also given its cotangent, of the same length.
-    pub fn start(self, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
-        Sweep::new(self, outcome, cotangent)
+    ///
+    /// `printed` has, for each output that is read from a text, the distance of neighbouring values that its text can
+    /// tell apart, else 0; it may be empty.
+    pub fn start(self, outcome: &[f64], printed: &[f64], cotangent: Option<&[f64]>) -> Sweep {
+        Sweep::new(self, outcome, printed, cotangent)
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Shared {
     /// Its product with the cotangent.
     pub(super) product: [f64; 1],
     pub(super) noise: Noise,
+    /// The distance of neighbouring values of outputs that are printed, 0 for others; or empty.
+    printed: Vec<f64>,
     /// Whether the scout was the first point of the first entry.
     pub(super) scouted: bool,
 }
@@ -106,7 +108,7 @@ pub enum Impasse {
 }
 
 impl Sweep {
-    pub(super) fn new(mut plan: Plan, outcome: &[f64], cotangent: Option<&[f64]>) -> Sweep {
+    pub(super) fn new(mut plan: Plan, outcome: &[f64], printed: &[f64], cotangent: Option<&[f64]>) -> Sweep {
         assert_eq!(plan.vjp, cotangent.is_some(), "a VJP, and only that, has a cotangent");
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
         let round = std::mem::take(&mut plan.first);
@@ -120,6 +122,7 @@ impl Sweep {
             cotangent: cotangent.map(<[f64]>::to_vec),
             product: [product],
             noise: Noise::default(),
+            printed: printed.to_vec(),
             line: NoiseLine::default(),
             scouted: !plan.uses_base,
             round,
@@ -176,7 +179,7 @@ impl Sweep {
             return Ok(());
         }
         let outcomes = self.outcomes();
-        if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes) {
+        if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes, &self.shared.printed) {
             self.shared.line.look_farther();
             self.stage = Stage::Farther;
             return Ok(());
@@ -202,7 +205,7 @@ impl Sweep {
             .filter(|(_, arrived)| **arrived)
             .map(|(outcome, _)| outcome)
             .collect();
-        let noise = Noise::measure(&line, &far);
+        let noise = Noise::measure(&line, &far, &self.shared.printed);
         self.shared.noise = match &self.shared.cotangent {
             Some(cotangent) => noise.of_product(&line, cotangent),
             None => noise,

@@ -48,7 +48,7 @@ impl Ray {
             let length = power * f64::from(eighths);
             if up { length } else { -length }
         });
-        let bits = axes.iter().map(|axis| axis.bits as i32).min().unwrap_or(53);
+        let bits = axes.iter().map(Axis::precision).min().unwrap_or(53);
         Ray { direction: direction.collect(), shortest: SHORTEST.max(6 - bits) }
     }
 
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn axis(x: f64, lower: f64, upper: f64, bits: u32) -> Axis {
-        Axis { x, lower, upper, step: 1e-6, by_hand: false, scale: 1.0, bits }
+        Axis { x, lower, upper, step: 1e-6, by_hand: false, scale: 1.0, bits, text: None }
     }
 
     /// The slope for f = (sin a · b, a b²) at (0.7, −1.3), with J off by `off`, and noise.

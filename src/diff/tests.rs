@@ -12,6 +12,7 @@ fn axis(x: f64, order: u32) -> Axis {
         by_hand: false,
         scale: 1.0,
         bits: 53,
+        text: None,
     }
 }
 
@@ -40,7 +41,7 @@ fn run(
     plan.scout(&mut displacement);
     let outcome = at(&displacement);
     let expected = plan.evaluations();
-    let mut sweep = plan.start(&outcome, w);
+    let mut sweep = plan.start(&outcome, &[], w);
     while let Some(round) = sweep.ask(shares).unwrap() {
         for mut share in round.into_iter().rev() {
             let mut scratch = Vec::new();
@@ -147,13 +148,13 @@ fn what_cannot_move_is_named() {
     stuck[0] = Axis { lower: 1.0, upper: 1.0, ..stuck[0] };
     stuck[1].step = 1e-6;
     let defects = Plan::new(stuck, Problem::Jacobian, Algorithm::Central, false).err().unwrap();
-    assert_eq!(defects, [Defect::NoRoom { coordinate: 0 }, Defect::StepLost { coordinate: 1, step: 1e-6 }]);
+    assert_eq!(defects, [Defect::NoRoom { coordinate: 0 }, Defect::StepLost { coordinate: 1, step: 1e-6, text: None }]);
     // It moves, but nothing can be divided by so little.
     let mut tiny = axes(&[0.0], 2);
     tiny[0].step = 5e-324;
     for algorithm in [Algorithm::Central, Algorithm::Forward] {
         let defects = Plan::new(tiny.clone(), Problem::Jacobian, algorithm, false).err().unwrap();
-        assert_eq!(defects, [Defect::StepLost { coordinate: 0, step: 5e-324 }]);
+        assert_eq!(defects, [Defect::StepLost { coordinate: 0, step: 5e-324, text: None }]);
     }
 }
 
@@ -170,7 +171,7 @@ fn no_coordinates_and_no_tangent_cost_one_evaluation() {
 #[test]
 fn a_non_finite_outcome_is_told_with_its_row() {
     let plan = Plan::new(axes(&[1.0, 2.0], 1), Problem::Jacobian, Algorithm::Forward, false).unwrap();
-    let mut sweep = plan.start(&[1.0; 9], None);
+    let mut sweep = plan.start(&[1.0; 9], &[], None);
     let mut round = sweep.ask(1).unwrap().unwrap();
     let mut outcome = [1.0; 9];
     outcome[7] = f64::INFINITY;

@@ -96,7 +96,7 @@ fn derivative(axes: Vec<Axis>, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f
     let mut displacement = Displacement::new();
     plan.scout(&mut displacement);
     assert!(displacement.is_empty());
-    let mut sweep = plan.start(&f(&x), None);
+    let mut sweep = plan.start(&f(&x), &[], None);
     let mut scratch = Vec::new();
     let mut point = x.clone();
     while let Some(round) = sweep.ask(2).unwrap() {
@@ -116,7 +116,7 @@ fn derivative(axes: Vec<Axis>, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f
 
 fn axis(x: f64) -> Axis {
     let step = automatic_step(x, 1.0, 53, 2);
-    Axis { x, lower: f64::NEG_INFINITY, upper: f64::INFINITY, step, by_hand: false, scale: 1.0, bits: 53 }
+    Axis { x, lower: f64::NEG_INFINITY, upper: f64::INFINITY, step, by_hand: false, scale: 1.0, bits: 53, text: None }
 }
 
 /// Of every class the errors over the optimum, where there is one; how many bounds hold; the bounds over the errors.

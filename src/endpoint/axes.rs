@@ -1,14 +1,15 @@
 //! From inputs to axes: what differences need to know of every coordinate, or why some cannot be
 //! differentiated.
 
+use super::error::Place;
 use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
-use crate::diff::{self, Axis, Defect};
+use crate::diff::{self, Axis, Decimal, Defect, Displacement};
 use crate::manifest::{AlgorithmName, Eps};
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
-use crate::tree::{Path, Pattern};
+use crate::tree::{Layout, Path, Pattern, Span, Tree};
 
 /// The leaves of the output schema that the outputs asked for can be.
 pub(super) fn wanted<'s>(signature: &'s Signature, request: &Request) -> Vec<(Pattern, &'s Leaf)> {
@@ -16,6 +17,47 @@ pub(super) fn wanted<'s>(signature: &'s Signature, request: &Request) -> Vec<(Pa
         request.of.0.iter().any(|asked| asked == pattern || asked.as_path().is_some_and(|path| pattern.matches(&path)))
     };
     signature.differentiable(Side::Output).into_iter().filter(|(pattern, _)| asked_for(pattern)).collect()
+}
+
+/// A base as it arrives at the model: where that reads its inputs from a text, each coordinate is what its text can
+/// carry, within its bounds.
+pub(super) fn based(context: &Context<'_>, inputs: Tree, wrt: Layout, of: Layout) -> Result<Base, Error> {
+    let base = Base::new(inputs, wrt, of);
+    let texts = texts(context, &base)?;
+    let mut faults = Vec::new();
+    let mut moved = Displacement::new();
+    for span in base.wrt.spans() {
+        let (lower, upper) = domain(context.pool.model().signature(), span);
+        for (i, text) in texts.iter().enumerate().skip(span.offset).take(span.len) {
+            let (name, x) = (base.wrt.name(i), base.x[i]);
+            let value = text.round_within(x, lower, upper);
+            if value.is_nan() {
+                let message = format!("Value error, {name} = {x} does not fit where it is written, as {text}");
+                faults.push(Violation { path: span.path.clone(), code: "value_error", message });
+            } else if value != x {
+                moved.push((i, value));
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Caller(Violations(limited(faults))));
+    }
+    if moved.is_empty() { Ok(base) } else { Ok(Base::new(base.displaced(&moved), base.wrt, base.of)) }
+}
+
+/// Whether several coordinates are written in texts that cannot carry every value.
+pub(super) fn arrives_rounded(context: &Context<'_>, request: &Request) -> Result<bool, Error> {
+    let wrt = Layout::of(&request.inputs, &request.wrt)
+        .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
+    let base = Base::new(request.inputs.clone(), wrt, Layout::default());
+    let texts = texts(context, &base)?;
+    let coarse = texts.iter().zip(&base.x).any(|(text, x)| text.spacing(x.abs().max(1.0)) > 0.0);
+    Ok(coarse && base.x.len() > 1)
+}
+
+fn texts(context: &Context<'_>, base: &Base) -> Result<Vec<Decimal>, Error> {
+    let texts = context.pool.model().texts(&base.inputs, &base.wrt);
+    texts.map_err(|error| Error::at(context.pool, Place::Base, error))
 }
 
 /// What differences need to know of every coordinate.
@@ -39,6 +81,7 @@ pub(super) fn axes(
     // A step must show in the coarser of what goes in and what comes out.
     let wanted = wanted(signature, request);
     let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
+    let texts = texts(context, base)?;
     let mut axes = Vec::with_capacity(base.wrt.len());
     let mut faults = Vec::new();
     for span in base.wrt.spans() {
@@ -46,20 +89,30 @@ pub(super) fn axes(
         let bits = span.dtype.significand_bits();
         let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
         let by_hand = eps_for(eps, &span.path);
-        // Bounds are on elements; parts of complex numbers have none.
-        let bounds = leaf.filter(|leaf| !leaf.dtype.is_complex());
-        let lower = bounds.and_then(|leaf| leaf.lower()).unwrap_or(f64::NEG_INFINITY);
-        let upper = bounds.and_then(|leaf| leaf.upper()).unwrap_or(f64::INFINITY);
+        let (lower, upper) = domain(signature, span);
         for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
             if !x.is_finite() {
                 let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
                 faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
             }
             let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
-            axes.push(Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits });
+            let mut axis = Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits, text: None };
+            // A text that carries every value is none to care about.
+            axis.text = texts.get(span.offset + i).copied().filter(|text| text.spacing(axis.scale_here()) > 0.0);
+            if by_hand.is_none() {
+                axis.step = axis.carried_step();
+            }
+            axes.push(axis);
         }
     }
     if faults.is_empty() { Ok(axes) } else { Err(Error::Caller(Violations(limited(faults)))) }
+}
+
+/// The bounds of a leaf's elements. Parts of complex numbers have none.
+pub(super) fn domain(signature: &Signature, span: &Span) -> (f64, f64) {
+    let leaf = signature.inputs.leaf(&span.path).filter(|leaf| !leaf.dtype.is_complex());
+    let lower = leaf.and_then(Leaf::lower).unwrap_or(f64::NEG_INFINITY);
+    (lower, leaf.and_then(Leaf::upper).unwrap_or(f64::INFINITY))
 }
 
 fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
@@ -109,7 +162,16 @@ pub(super) fn refused(defects: &[Defect], base: &Base) -> Error {
             coordinate,
             "its bounds leave it no other value, so that it has no derivative: leave it out".to_owned(),
         ),
-        Defect::StepLost { coordinate, step } => fault(
+        Defect::StepLost { coordinate, step, text: Some(text) } => fault(
+            coordinate,
+            format!(
+                "a step of {} changes nothing in the text of {}, which is written as {text}: choose a larger eps, or \
+                 none, or a format with more digits",
+                short(step),
+                base.x[coordinate]
+            ),
+        ),
+        Defect::StepLost { coordinate, step, text: None } => fault(
             coordinate,
             format!(
                 "a step of {} vanishes beside {} in {}: choose a larger eps, or none to have it scaled",

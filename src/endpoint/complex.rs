@@ -67,7 +67,7 @@ pub(super) fn columns(
     }
     let rounding = 16.0 * 2f64.powi(1 - precision as i32);
     let bounds = columns.iter().map(|value| value.abs() * rounding).collect();
-    let mut report = report(&scouted.base, &found, false);
+    let mut report = report(&scouted, &found, false);
     report.algorithm = "complex".to_owned();
     report.workers = workers;
     report.elapsed = clock.elapsed();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::axes::{axes, refused, short, wanted};
+use super::axes::{axes, based, refused, short, wanted};
 use super::error::Place;
 use super::report::{Noise, Report, Steps, Stumble};
 use super::request::Request;
@@ -29,6 +29,8 @@ pub(super) struct Scouted {
     pub(super) base: Base,
     pub(super) outcome: Vec<f64>,
     pub(super) outputs: Tree,
+    /// The distance of neighbouring values of outputs that are read from a text, 0 for others; or empty.
+    pub(super) printed: Vec<f64>,
     /// About how long an evaluation takes.
     typical: Duration,
 }
@@ -38,7 +40,7 @@ pub(super) fn prepare(context: &Context<'_>, request: &Request, settings: &Setti
     let wrt = Layout::of(&request.inputs, &request.wrt)
         .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
     let (algorithm, seed) = algorithm(context, request, settings, wrt.len())?;
-    let base = Base::new(request.inputs.clone(), wrt, Layout::default());
+    let base = based(context, request.inputs.clone(), wrt, Layout::default())?;
     let order = if matches!(algorithm, Algorithm::Forward | Algorithm::Backward) { 1 } else { 2 };
     let axes = axes(context, request, settings, &base, order)?;
     // Where all steps are by hand there is none to be found.
@@ -66,6 +68,7 @@ pub(super) fn scout(
     let clock = Instant::now();
     let outputs = instance.apply(&base.displaced(point));
     let typical = clock.elapsed();
+    let printed = instance.printed();
     let outputs = match instance.settle(outputs) {
         Ok(outputs) => outputs,
         // Refused where we displaced them: were they ever good? If not, that is the caller's fault.
@@ -83,7 +86,22 @@ pub(super) fn scout(
     if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
         return Err(Error::at(pool, place(), non_finite(&of, row)));
     }
-    Ok(Scouted { base: base.with_outputs(of), outcome, outputs, typical })
+    let printed = laid_out(&printed, &of);
+    Ok(Scouted { base: base.with_outputs(of), outcome, outputs, printed, typical })
+}
+
+/// What is known of some outputs, one number an element, by coordinate; 0 for others.
+fn laid_out(known: &[(Path, Vec<f64>)], of: &Layout) -> Vec<f64> {
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let mut laid_out = vec![0.0; of.len()];
+    for (path, numbers) in known {
+        if let Some(span) = of.span(path).filter(|span| span.len == numbers.len()) {
+            laid_out[span.offset..span.offset + span.len].copy_from_slice(numbers);
+        }
+    }
+    laid_out
 }
 
 /// How many workers there may be: as asked, else as the manifest says, else as many as are worth it.
@@ -114,7 +132,7 @@ pub(super) fn carry_out(
     let workers = workers(context, settings, scouted.typical);
     let recover = recovers(context, settings, algorithm);
     let expected = plan.evaluations();
-    let mut machine = plan.start(&scouted.outcome, cotangent);
+    let mut machine = plan.start(&scouted.outcome, &scouted.printed, cotangent);
     let workers = exec::sweep(context.pool, &scouted.base, &mut machine, expected, workers, recover, context.progress)
         .map_err(|failure| failed(failure, &scouted.base, context))?;
     Ok((machine.finish(), workers))
@@ -143,19 +161,19 @@ pub(super) fn differences(
     let scouted = scout(context, request, base, &point, plan.scouted())?;
     let cotangent = cotangent(&scouted.base.of)?;
     let (found, workers) = carry_out(context, settings, &scouted, plan, algorithm, cotangent.as_deref())?;
-    let base = scouted.base;
-    let mut report = report(&base, &found, is_vjp);
+    let mut report = report(&scouted, &found, is_vjp);
     report.algorithm = name(algorithm, is_jvp, samples).to_owned();
     report.workers = workers;
     report.samples = samples;
     report.seed = samples.and(seed);
     report.warnings = warnings(&found, samples);
     report.elapsed = started.elapsed();
-    Ok((base, found, report))
+    Ok((scouted.base, found, report))
 }
 
 /// What a derivative cost and how it was taken, as far as it says so itself.
-pub(super) fn report(base: &Base, found: &Derivative, is_vjp: bool) -> Report {
+pub(super) fn report(scouted: &Scouted, found: &Derivative, is_vjp: bool) -> Report {
+    let base = &scouted.base;
     let stumbles = found.stumbles.iter().map(|stumble| Stumble {
         place: match stumble.place {
             diff::Place::Axis { coordinate, .. } => base.wrt.name(coordinate),
@@ -168,10 +186,11 @@ pub(super) fn report(base: &Base, found: &Derivative, is_vjp: bool) -> Report {
     });
     let noise = found.noise.as_ref().map_or_else(Vec::new, |noise| {
         if is_vjp {
-            return noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise }).collect();
+            let product = |&noise: &f64| Noise { path: Path::root(), least: noise, most: noise, digits: None };
+            return noise.iter().map(product).collect();
         }
         let ranges = ranges(&base.of, noise).into_iter();
-        ranges.map(|(path, least, most)| Noise { path, least, most }).collect()
+        ranges.map(|(path, least, most)| Noise { digits: digits(scouted, &path), path, least, most }).collect()
     });
     let steps = ranges(&base.wrt, &found.steps).into_iter();
     Report {
@@ -181,6 +200,14 @@ pub(super) fn report(base: &Base, found: &Derivative, is_vjp: bool) -> Report {
         stumbles: stumbles.collect(),
         ..Report::default()
     }
+}
+
+/// The significant digits that an output is printed with, the fewest of any element.
+fn digits(scouted: &Scouted, path: &Path) -> Option<u32> {
+    let span = scouted.base.of.span(path).filter(|_| !scouted.printed.is_empty())?;
+    let elements = span.offset..span.offset + span.len;
+    let known = elements.filter(|&i| scouted.printed[i] > 0.0 && scouted.outcome[i].abs() >= scouted.printed[i]);
+    known.map(|i| (scouted.outcome[i].abs() / scouted.printed[i]).log10() as u32 + 1).min()
 }
 
 /// `x[0] and 3 others`

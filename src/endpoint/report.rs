@@ -81,6 +81,8 @@ pub struct Noise {
     pub least: f64,
     /// Of its noisiest.
     pub most: f64,
+    /// The significant digits it is printed with, the fewest of any element, where it is read from a text.
+    pub digits: Option<u32>,
 }
 
 /// Evaluations that failed, and were done without.

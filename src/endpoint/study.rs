@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::axes::axes;
+use super::axes::{axes, based};
 use super::differences::{differences, non_finite};
 use super::error::Place;
 use super::faults::Faults;
@@ -146,7 +146,7 @@ pub fn study(context: &Context<'_>, body: &Value, asked: &Asked<'_>, settings: &
         return Err(Error::at(context.pool, Place::Base, non_finite(&of, row)));
     }
 
-    let base = Base::new(request.inputs.clone(), wrt, of);
+    let base = based(context, request.inputs.clone(), wrt, of)?;
     let axes = axes(context, &request, settings, &base, 2)?;
     let workers = Workers::asked(settings.workers.or(context.defaults.workers), typical);
     let named = !asked.elements.is_empty() || body.get("jac_outputs").is_some();

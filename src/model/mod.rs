@@ -9,8 +9,9 @@ pub use base::{Base, Batch};
 pub use cancel::Cancel;
 pub use error::{ModelError, ModelErrorKind};
 
+use crate::diff::Decimal;
 use crate::schema::Signature;
-use crate::tree::{Abstract, Array, Path, Tree};
+use crate::tree::{Abstract, Array, Layout, Path, Tree};
 
 /// What a model says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,12 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// How these coordinates of these inputs are written, for a model that reads them from a text: one a coordinate.
+    /// Empty where they arrive as they are.
+    fn texts(&self, _inputs: &Tree, _wrt: &Layout) -> Result<Vec<Decimal>, ModelError> {
+        Ok(Vec::new())
+    }
+
     /// Opens one more instance.
     fn open(&self) -> Result<Box<dyn Instance>, ModelError>;
 }
@@ -74,6 +81,12 @@ pub trait Instance: Send {
 
     /// One whole evaluation. `inputs` have been checked against the signature; the outputs conform to it.
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError>;
+
+    /// After [`apply`](Instance::apply), for each output that was read from a text: the distance of neighbouring values
+    /// that the text of each element can tell apart, 0 where that is not known.
+    fn printed(&self) -> Vec<(Path, Vec<f64>)> {
+        Vec::new()
+    }
 
     /// Evaluates points displaced from a base, and tells the batch each ravelled outcome in order.
     ///

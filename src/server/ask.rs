@@ -13,7 +13,9 @@ use super::compute::{Asked, Obstacle};
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, binref, settings};
 use crate::codec::{self, Encoding, JsonError};
-use crate::endpoint::{self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Report, Settings, npz};
+use crate::endpoint::{
+    self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Noise, Report, Settings, npz,
+};
 use crate::exec::Progress;
 use crate::schema::Violations;
 
@@ -209,8 +211,7 @@ fn described(report: Report, form: Form) -> Vec<u8> {
         let range = json!({"least": steps.least, "most": steps.most});
         (steps.path.to_string(), range)
     });
-    let noise =
-        report.noise.iter().map(|noise| (noise.path.to_string(), json!({"least": noise.least, "most": noise.most})));
+    let noise = report.noise.iter().map(|noise| (noise.path.to_string(), noise_json(noise)));
     let stumbles = report.stumbles.iter().map(|stumble| json!({"place": stumble.place, "steps": stumble.steps}));
     let told = json!({
         "algorithm": report.algorithm,
@@ -250,4 +251,10 @@ fn hindered(obstacle: &Obstacle, asked: &Asked) -> Reply {
 
 pub(super) fn late(limit: Duration) -> String {
     format!("The request took longer than {} and was given up", humantime::format_duration(limit))
+}
+fn noise_json(noise: &Noise) -> Value {
+    match noise.digits {
+        None => json!({"least": noise.least, "most": noise.most}),
+        Some(digits) => json!({"least": noise.least, "most": noise.most, "digits": digits}),
+    }
 }

@@ -2,12 +2,12 @@
 
 use super::Subject;
 use crate::diff::{Expected, LEAST_SLOPE, Ray, Remainder, slope};
-use crate::endpoint::axes::axes;
+use crate::endpoint::axes::{axes, based};
 use crate::endpoint::differences::workers;
 use crate::endpoint::settings::Settings;
 use crate::endpoint::{Error, native};
 use crate::exec;
-use crate::model::{Base, ModelErrorKind};
+use crate::model::ModelErrorKind;
 use crate::tree::Path;
 
 /// Steps that are evaluated before it is looked whether shorter ones are worth it.
@@ -65,7 +65,7 @@ pub(super) fn test(subject: &Subject<'_, '_>) -> Result<Test, Error> {
 fn one(subject: &Subject<'_, '_>, direction: u64) -> Result<Test, Error> {
     let Subject { context, request, of, .. } = subject;
     let settings = subject.by_differences();
-    let base = Base::new(request.inputs.clone(), subject.wrt.clone(), of.clone());
+    let base = based(context, request.inputs.clone(), subject.wrt.clone(), of.clone())?;
     let axes = axes(context, request, &settings, &base, 2)?;
     let ray = Ray::draw(&axes, subject.checks.seed.wrapping_add(direction));
 

@@ -2,7 +2,7 @@
 
 use super::{Found, Subject, layout};
 use crate::diff::{Algorithm, Displacement, Impasse, Plan, Problem};
-use crate::endpoint::axes::{axes, refused};
+use crate::endpoint::axes::{axes, based, refused};
 use crate::endpoint::differences::non_finite;
 use crate::endpoint::error::Place;
 use crate::endpoint::request::Request;
@@ -36,7 +36,7 @@ pub(super) fn matrix(subject: &Subject<'_, '_>, base: &Base) -> Result<Found, Er
 pub(super) fn product(subject: &Subject<'_, '_>, tangents: &Vectors) -> Result<Found, Error> {
     let along = layout(&subject.gradient, tangents.iter().map(|(path, _)| path))?;
     let tangent: Vec<f64> = tangents.iter().flat_map(|(_, array)| array.to_vec()).collect();
-    let base = Base::new(subject.gradient.inputs.clone(), along, subject.of.clone());
+    let base = based(subject.context, subject.gradient.inputs.clone(), along, subject.of.clone())?;
     let found = differences(subject, &base, Problem::Jvp(&tangent))?;
     // They are those of the tangent's inputs, not of the gradient's.
     Ok(Found { steps: Vec::new(), ..found })
@@ -60,7 +60,7 @@ fn differences(subject: &Subject<'_, '_>, base: &Base, problem: Problem<'_>) -> 
     let mut point = Displacement::new();
     plan.scout(&mut point);
     let outcome = gradient_at(base.displaced(&point))?;
-    let mut machine = plan.start(&outcome, None);
+    let mut machine = plan.start(&outcome, &[], None);
     let mut scratch = Vec::new();
     let stuck = |impasse: Impasse| match impasse {
         Impasse::Stuck(defect) => refused(&[defect], base),

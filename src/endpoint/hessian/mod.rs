@@ -6,7 +6,7 @@ mod values;
 
 use std::time::Instant;
 
-use super::axes::refused;
+use super::axes::{based, refused};
 use super::derive::ravel_cotangents;
 use super::jacobian::Values;
 use super::report::{Bounds, Noise, Report, Steps};
@@ -49,7 +49,7 @@ struct Found {
 pub fn hessian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
     let subject = Subject::new(context, request, settings)?;
     let wrt = layout(request, &request.wrt)?;
-    let base = Base::new(request.inputs.clone(), wrt, subject.of.clone());
+    let base = based(context, request.inputs.clone(), wrt, subject.of.clone())?;
     let mut found = if subject.has_own_gradient()? {
         gradients::matrix(&subject, &base)?
     } else {
@@ -150,7 +150,7 @@ impl<'s, 'c> Subject<'s, 'c> {
             elapsed: self.started.elapsed(),
             workers: found.workers,
             steps: steps.into_iter().map(|(path, least, most)| Steps { path, least, most }).collect(),
-            noise: found.noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise }).collect(),
+            noise: found.noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise, digits: None }).collect(),
             ..Report::default()
         }
     }
@@ -182,6 +182,7 @@ fn one(of: &Layout) -> Result<Vectors, Error> {
 
 /// A coordinate without room for a step, or whose step by hand is too small.
 fn immovable(coordinate: usize, by_hand: Option<f64>, base: &Base) -> Error {
-    let defect = by_hand.map_or(Defect::NoRoom { coordinate }, |step| Defect::StepLost { coordinate, step });
+    let defect =
+        by_hand.map_or(Defect::NoRoom { coordinate }, |step| Defect::StepLost { coordinate, step, text: None });
     refused(&[defect], base)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Found, Subject, immovable, layout};
 use crate::diff::{Curvature, Curved, Displacement, Problem, Ray};
 use crate::endpoint::Error;
-use crate::endpoint::axes::{axes, short};
+use crate::endpoint::axes::{axes, based, short};
 use crate::endpoint::differences::{differences, non_finite, workers};
 use crate::endpoint::error::Place;
 use crate::endpoint::request::Request;
@@ -40,7 +40,7 @@ pub(super) fn product(subject: &Subject<'_, '_>, by: &Layout, tangents: &Vectors
         let Some(span) = both.span(path) else { unreachable!("it was laid out") };
         array.read(&mut tangent[span.offset..span.offset + span.len]);
     }
-    let base = Base::new(request.inputs.clone(), both, subject.of.clone());
+    let base = based(subject.context, request.inputs.clone(), both, subject.of.clone())?;
     let at: Vec<usize> = (0..by.len()).collect();
     if tangent.iter().all(|v| *v == 0.0) {
         let zeros = vec![0.0; by.len()];

@@ -177,7 +177,7 @@ impl Asked<'_> {
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (taken, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
         let (values, bounds) = decompress(pattern, groups, &taken);
-        let mut report = differences::report(&scouted.base, &taken, false);
+        let mut report = differences::report(&scouted, &taken, false);
         report.evaluations += spent;
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
