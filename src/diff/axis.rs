@@ -27,10 +27,12 @@ pub struct Axis {
 impl Axis {
     /// The value next to `x + by` that arrives as it is and lies within the bounds.
     pub(super) fn displaced(&self, by: f64) -> f64 {
-        let value = self.in_bounds(round_to(self.x + by, self.bits));
-        let Some(text) = self.text else { return value };
-        let carried = text.round_within(value, self.lower, self.upper);
-        if carried.is_nan() { self.x } else { carried }
+        let Some(text) = self.text else { return self.in_bounds(round_to(self.x + by, self.bits)) };
+        let whole = carried(text, self.x, by);
+        let (up, down) = self.room();
+        let whole = if whole > up || -whole > down { by.clamp(-down, up) } else { whole };
+        let value = text.round_within(round_to(self.x + whole, self.bits), self.lower, self.upper);
+        if value.is_nan() { self.x } else { value }
     }
 
     fn in_bounds(&self, value: f64) -> f64 {
@@ -103,6 +105,13 @@ impl Axis {
         };
         (self.upper.min(greatest) - self.x, self.x - self.lower.max(-greatest))
     }
+}
+
+/// A step as the text of a number can carry it: so many of the distances between neighbouring values, those farther
+/// away from 0, so that it leads as far in both directions.
+pub(super) fn carried(text: Decimal, x: f64, step: f64) -> f64 {
+    let spacing = text.spacing(x.abs() + step.abs());
+    if spacing > 0.0 { (step / spacing).round() * spacing } else { step }
 }
 
 /// `value` rounded to a significand of `bits` bits: 53 (float64), 24 (float32) or 11 (float16),

@@ -162,7 +162,8 @@ impl Probe {
     }
 
     /// The stencil of this round.
-    pub(super) fn stencil(&self) -> Stencil {
+    fn stencil(&mut self) -> Stencil {
+        self.step = self.reach.carried(self.step);
         let signed = if self.side == Side::Down { -self.step } else { self.step };
         match (self.method, self.side, self.order) {
             (Method::Tableau { points }, side, _) => {
@@ -265,7 +266,8 @@ impl Probe {
             return None;
         }
         if self.compared == 0 && verdict.shrink_to < self.last / 3.0 {
-            return Some(power_of_two(verdict.shrink_to / 2.0).max(self.last / PLUNGE));
+            let next = self.reach.carried(power_of_two(verdict.shrink_to / 2.0).max(self.last / PLUNGE));
+            return (next < self.last).then_some(next);
         }
         let within = self.soft_limit();
         let limit = if self.step < within {

@@ -1,9 +1,10 @@
 //! The lines along which differences are taken: coordinate axes, a tangent or its parts, random directions.
 
+use super::axis::carried;
 use super::axis::power_of_two;
 use super::direction::Random;
 use super::stencil::{Shape, Stencil};
-use super::{Axis, Defect, Displacement, Place};
+use super::{Axis, Decimal, Defect, Displacement, Place};
 
 /// One line a probe.
 pub(super) enum Lines {
@@ -36,6 +37,16 @@ pub(super) struct Reach {
     pub(super) magnitude: f64,
     /// The greater of |x| and the scale.
     pub(super) scale: f64,
+    /// How what moves is written, and its value; if it is one coordinate, and its text cannot carry every value.
+    pub(super) text: Option<(Decimal, f64)>,
+}
+
+impl Reach {
+    /// The step as it can be taken, and no shorter than one can be.
+    pub(super) fn carried(&self, step: f64) -> f64 {
+        let Some((text, x)) = self.text else { return step };
+        carried(text, x, step.max(text.spacing(x.abs() + step)))
+    }
 }
 
 impl Lines {
@@ -97,10 +108,13 @@ impl Lines {
                 let axis = &axes[probe];
                 let (up, down) = axis.room();
                 let Axis { step, by_hand, .. } = *axis;
-                Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.scale_here() }
+                let text = axis.text.map(|text| (text, axis.x));
+                Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.scale_here(), text }
             }
             Lines::Along { lines, .. } => reach_along(axes, &lines[probe]),
-            Lines::Random(_) => Reach { up: 1.0, down: 1.0, step: 1.0, by_hand: true, magnitude: 1.0, scale: 1.0 },
+            Lines::Random(_) => {
+                Reach { up: 1.0, down: 1.0, step: 1.0, by_hand: true, magnitude: 1.0, scale: 1.0, text: None }
+            }
         }
     }
 
@@ -164,7 +178,15 @@ impl Lines {
 /// length does not matter, nor that its coordinates have different units. Room is what all coordinates have.
 fn reach_along(axes: &[Axis], line: &[(usize, f64)]) -> Reach {
     let none = f64::INFINITY;
-    let most = Reach { up: none, down: none, step: f64::MAX, by_hand: false, magnitude: f64::MAX, scale: f64::MAX };
+    let most = Reach {
+        up: none,
+        down: none,
+        step: f64::MAX,
+        by_hand: false,
+        magnitude: f64::MAX,
+        scale: f64::MAX,
+        text: None,
+    };
     line.iter().map(|&(i, v)| (&axes[i], v)).fold(most, |reach, (axis, v)| {
         let (up, down) = axis.room();
         let (ahead, back) = if v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
@@ -176,6 +198,7 @@ fn reach_along(axes: &[Axis], line: &[(usize, f64)]) -> Reach {
             by_hand: reach.by_hand || axis.by_hand,
             magnitude: reach.magnitude.min(scale),
             scale: reach.scale.min(scale),
+            text: None,
         }
     })
 }

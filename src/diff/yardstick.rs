@@ -174,3 +174,34 @@ fn extrapolation_gains_digits() {
     let good = classes[0].iter().filter(|error| **error < 0.01).count();
     assert!(good >= 11, "{:?}", classes[0]);
 }
+
+#[test]
+fn steps_are_what_a_text_can_carry() {
+    for format in ["%.6e", "%.8g", "D14.7", "9"] {
+        let text = Decimal::parse(format).unwrap();
+        for class in ["exact", "%.6g"] {
+            let (mut near, mut all, mut covered) = (0, 0, 0);
+            for problem in problems() {
+                let x = text.round(problem.x);
+                let f = |x: &[f64]| {
+                    assert_eq!(x[0], text.round(x[0]), "{format} {}", problem.name);
+                    vec![spoil(class, x[0], (problem.f)(x[0])).0]
+                };
+                let found = derivative(vec![Axis { text: Some(text), ..axis(x) }], Algorithm::Auto, &f);
+                let error = (found.values[0] - (problem.first)(x)).abs();
+                covered += usize::from(error <= found.bounds.unwrap()[0]);
+                // Steps are at least what the text can tell apart, and their truncation is at least that of such a step.
+                let step = text.spacing(problem.x);
+                let noise = spoil(class, x, (problem.f)(x)).1;
+                let third = (problem.third)(x).abs();
+                let optimum = (1.04 * (noise * noise * third).cbrt()).max(third * step * step / 6.0);
+                if third > 0.0 && noise > 0.0 {
+                    all += 1;
+                    near += usize::from(error <= 10.0 * optimum);
+                }
+            }
+            // Where a unit changes nothing, as in the scaled exponential, printing decides how far to look.
+            assert!(near + 2 >= all && covered >= 15, "{format}, {class}: {near} of {all} near, {covered} covered");
+        }
+    }
+}

@@ -150,7 +150,11 @@ impl<'s, 'c> Subject<'s, 'c> {
             elapsed: self.started.elapsed(),
             workers: found.workers,
             steps: steps.into_iter().map(|(path, least, most)| Steps { path, least, most }).collect(),
-            noise: found.noise.iter().map(|&noise| Noise { path: Path::root(), least: noise, most: noise, digits: None }).collect(),
+            noise: found
+                .noise
+                .iter()
+                .map(|&noise| Noise { path: Path::root(), least: noise, most: noise, digits: None })
+                .collect(),
             ..Report::default()
         }
     }
