@@ -59,6 +59,8 @@ pub fn kill_all() {
     for group in groups.into_iter().flatten().filter_map(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
     }
+    #[cfg(feature = "command")]
+    super::command::remove_all();
 }
 
 impl Launch {

@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use super::build::Recipe;
 use super::child::Launch;
+#[cfg(feature = "command")]
+use super::command::{Adapter, Legacy};
 use super::library::{Library, LoadError};
 #[cfg(feature = "remote")]
 use super::remote;
 use super::stdio::{Introduced, Program, Terms};
 use crate::manifest::{
-    Executable, Gradient, Isolation, Kind, Manifest, ManifestError, Protocol, Remote, RemoteProtocol, Run,
+    Command, Executable, Gradient, Isolation, Kind, Manifest, ManifestError, Protocol, Remote, RemoteProtocol, Run,
 };
 use crate::model::{Description, Model};
 use crate::schema::{Differentiable, Signature};
@@ -148,34 +150,18 @@ fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError
     let source = Source { place: file, folder: &folder, name: &manifest.name, manifest: Some(&manifest), options, run };
     let model = match &manifest.kind {
         Kind::Library(library) => {
-            let path = folder.join(&library.path);
-            let recipe = Recipe {
-                manifest: file,
-                folder: &folder,
-                target: &path,
-                argv: &library.build,
-                sources: library.sources.as_deref(),
-            };
-            recipe.follow().map_err(|message| other(file, message))?;
-            source.library(&path, library.isolation)?
+            source.build("library", Some(&library.path), &library.build, library.sources.as_deref())?;
+            source.library(&folder.join(&library.path), library.isolation)?
         }
         Kind::Executable(executable) => {
-            if let Some(path) = &executable.path {
-                let path = folder.join(path);
-                let recipe = Recipe {
-                    manifest: file,
-                    folder: &folder,
-                    target: &path,
-                    argv: &executable.build,
-                    sources: executable.sources.as_deref(),
-                };
-                recipe.follow().map_err(|message| other(file, message))?;
-            } else if !executable.build.is_empty() {
-                return Err(other(file, "executable.build is given without executable.path: which file does it make?"));
-            }
+            let Executable { path, build, sources, .. } = executable;
+            source.build("executable", path.as_deref(), build, sources.as_deref())?;
             source.executable(executable)?
         }
-        Kind::Command(_) => todo!("[command]"),
+        Kind::Command(command) => {
+            source.build("command", command.path.as_deref(), &command.build, command.sources.as_deref())?;
+            source.command(command)?
+        }
         Kind::Symbol(_) => todo!("[symbol]"),
         Kind::Remote(remote) => source.remote(remote)?,
     };
@@ -215,6 +201,23 @@ struct Words {
 }
 
 impl Source<'_> {
+    /// Makes the file that the manifest's `table` says how to make, if need be.
+    fn build(
+        &self,
+        table: &str,
+        path: Option<&Path>,
+        argv: &[String],
+        sources: Option<&[PathBuf]>,
+    ) -> Result<(), OpenError> {
+        let fail = |message| other(self.place, message);
+        let Some(path) = path else {
+            let missing = format!("{table}.build is given without {table}.path: which file does it make?");
+            return if argv.is_empty() { Ok(()) } else { Err(fail(missing)) };
+        };
+        let target = self.folder.join(path);
+        Recipe { manifest: self.place, folder: self.folder, target: &target, argv, sources }.follow().map_err(fail)
+    }
+
     fn library(&self, path: &Path, isolation: Isolation) -> Result<Arc<dyn Model>, OpenError> {
         let isolation = self.options.isolation.unwrap_or(isolation);
         // Only a process can be stopped, so that a time limit asks for one.
@@ -298,6 +301,20 @@ impl Source<'_> {
         };
         let (description, signature) = self.describe(words, kind)?;
         Ok(Arc::new(Program::new(terms, description, signature, Some(introduced))))
+    }
+
+    #[cfg(feature = "command")]
+    fn command(&self, command: &Command) -> Result<Arc<dyn Model>, OpenError> {
+        let words = Words { input: self.schema("input")?, output: self.schema("output")?, ..Words::default() };
+        let (description, signature) = self.describe(words, "command")?;
+        let adapter = Adapter::new(command, self.name, self.folder, &self.run.launcher, self.run.timeout, &signature)
+            .map_err(|faults| other(self.place, format!("\n{faults}")))?;
+        Ok(Arc::new(Legacy::new(description, signature, adapter)))
+    }
+
+    #[cfg(not(feature = "command"))]
+    fn command(&self, _command: &Command) -> Result<Arc<dyn Model>, OpenError> {
+        Err(other(self.place, "[command] needs a secant that was built with the feature `command`"))
     }
 
     #[cfg(feature = "remote")]

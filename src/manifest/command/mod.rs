@@ -5,12 +5,9 @@ mod read;
 mod write;
 
 pub use read::{
-    Column, Csv, DakotaResults, Endian, JsonValue, Npy, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read,
-    Reading, Table,
+    Column, Csv, DakotaResults, Endian, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read, Reading, Table,
 };
-pub use write::{
-    DakotaParameters, DakotaVariables, Edit, EditFile, Namelist, Pest, Pointer, Site, Template, Write, Writing,
-};
+pub use write::{DakotaVariables, EditFile, Namelist, Pest, Site, Write, Writing};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

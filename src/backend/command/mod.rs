@@ -1,0 +1,13 @@
+//! Programs that know nothing of JSON: files are written for them, and numbers read from what they leave.
+
+mod adapter;
+mod folder;
+mod gradients;
+mod instance;
+mod read;
+mod run;
+mod write;
+
+pub(super) use adapter::Adapter;
+pub(super) use folder::remove_all;
+pub(super) use instance::Legacy;
