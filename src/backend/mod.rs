@@ -2,6 +2,7 @@
 
 mod build;
 mod child;
+mod command;
 mod derivative;
 mod function;
 mod library;

@@ -1,0 +1,4 @@
+//! Programs that know nothing of secant.
+
+#[allow(dead_code)]
+mod read;
