@@ -290,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn the_quantum_is_the_last_digit_s(value in -1e6..1e6f64, digits in 5usize..15) {
+        fn the_quantum_is_the_last_digit_s(value in 1.0..1e6f64, digits in 5usize..15) {
             let text = format!("{value:.digits$}");
             prop_assert!(is_close(quantum(&text), 10f64.powi(-(digits as i32))), "{}", text);
             let text = format!("{value:.digits$e}");

@@ -65,9 +65,23 @@ pub(super) fn line_at(text: &[u8], offset: usize) -> Line<'_> {
     Line { number: memchr_iter(b'\n', &text[..start]).count() + 1, text: without_return(&text[start..end]) }
 }
 
-/// The parts of a line between any of the separators.
+/// The parts of a line between any of the separators. The line ends at the first newline, which is looked for no
+/// farther than the fields are asked for: a line may be endless.
 pub(super) fn fields(line: &[u8], separates: impl Fn(u8) -> bool) -> impl Iterator<Item = &[u8]> {
-    line.split(move |byte| separates(*byte)).filter(|field| !field.is_empty())
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|byte| *byte == b'\n' || !separates(*byte))?;
+        rest = &rest[start..];
+        let length = rest.iter().position(|byte| *byte == b'\n' || separates(*byte)).unwrap_or(rest.len());
+        let field;
+        (field, rest) = rest.split_at(length);
+        (length > 0).then_some(field)
+    })
+}
+
+/// Blanks, and commas where these are not decimal signs.
+pub(super) fn is_separator(byte: u8, comma: bool) -> bool {
+    byte.is_ascii_whitespace() || (byte == b',' && !comma)
 }
 
 /// As much of a text as an error shows.
@@ -88,10 +102,24 @@ pub(super) fn shown(text: &[u8]) -> String {
 }
 
 /// The number that a part of a line is; the error says `what` it was to be.
-pub(super) fn number_of(text: &[u8], comma: bool, what: impl Display, line: Line<'_>) -> Result<Number, String> {
+pub(super) fn number_of<'a>(
+    text: &[u8],
+    comma: bool,
+    what: impl Display,
+    line: impl FnOnce() -> Line<'a>,
+) -> Result<Number, String> {
     number(text, comma).map_err(|error| {
+        let line = line();
         format!("{what} of line {}, `{}`, {error}; the line is `{}`", line.number, shown(text), shown(line.text))
     })
+}
+
+/// What a text without something in it is: how long, and how it ends.
+pub(super) fn extent(text: &[u8]) -> String {
+    match line_count(text) {
+        0 => "it is empty".to_owned(),
+        count => format!("it has {count} lines, the last is `{}`", shown(line_at(text, text.len() - 1).text)),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +136,13 @@ mod tests {
             let line = line_at(text, offset);
             assert_eq!((line.number, line.text), (number, expected.as_bytes()), "{offset}");
         }
+    }
+
+    #[test]
+    fn fields_end_with_their_line() {
+        let all: Vec<&[u8]> = fields(b" a, b=c\r\nd", |byte| is_separator(byte, false) || byte == b'=').collect();
+        assert_eq!(all, [b"a", b"b", b"c"]);
+        assert_eq!(fields(b"1,5 2", |byte| is_separator(byte, true)).count(), 2);
     }
 
     #[test]
