@@ -142,6 +142,21 @@ impl Decimal {
         inside.min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs())).unwrap_or(f64::NAN)
     }
 
+    /// Whether it is certain that texts of this form carry every number exactly that texts of the other form carry.
+    pub fn carries(&self, other: &Decimal) -> bool {
+        if self == other || matches!(self, Decimal { form: Form::Shortest(_), columns: 0 }) {
+            return true;
+        }
+        let (Form::Fill { width, letter }, Form::Fill { width: narrow, letter: coarse }) = (self.form, other.form)
+        else {
+            return false;
+        };
+        // Blanks before a text change nothing.
+        let free = |columns: u16, width: u16| columns == 0 || columns >= width;
+        let wide = width >= narrow && free(self.columns, width) && free(other.columns, narrow);
+        wide && (letter.is_some() || coarse.is_none())
+    }
+
     fn text(&self, value: f64) -> Option<Text> {
         if !value.is_finite() {
             return None;

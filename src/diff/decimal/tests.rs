@@ -150,7 +150,7 @@ fn c_writes_the_same() {
             if format != "%.17g" {
                 assert_eq!(ours, line.trim_end_matches('|'), "{format} {value}");
             }
-            assert_eq!(ours.trim().parse::<f64>().unwrap(), line.trim_end_matches('|').trim().parse().unwrap());
+            assert_eq!(ours.trim().parse::<f64>().unwrap(), line.trim_end_matches('|').trim().parse::<f64>().unwrap());
         }
     }
 }
