@@ -2,6 +2,8 @@
 
 mod build;
 mod child;
+#[cfg(feature = "command")]
+mod command;
 mod derivative;
 mod function;
 mod library;
