@@ -25,7 +25,10 @@ pub(super) fn text(value: f64, width: usize, letter: Option<u8>) -> Option<Text>
             }
         }
     }
-    best?.1.to_the_right(width)
+    let (_, text) = best?;
+    // With an exponent there is no number too small for a field, only a field too narrow for the number.
+    let lost = letter.is_some() && value != 0.0 && read(&text) == 0.0;
+    if lost { None } else { text.to_the_right(width) }
 }
 
 /// The place of the last digit: the finer one of the two forms.
