@@ -32,7 +32,7 @@ pub(crate) struct Source(Form);
 
 #[derive(Debug)]
 enum Form {
-    Template(template::Template),
+    Template(Box<template::Template>),
     Edit(edit::Edited),
     Pest(pest::Layout),
     Dakota(dakota::Parameters),
@@ -61,7 +61,7 @@ impl Source {
                     (None, Some(text)) => (format!("the text for {}", write.to), text.clone()),
                     _ => return Err(format!("{}: give either `template` or `text`", write.to)),
                 };
-                Form::Template(template::Template::parse(&place, &text, template.delimiters.as_ref())?)
+                Form::Template(template::Template::parse(&place, &text, template.delimiters.as_ref())?.into())
             }
             Writing::Edit(edit) => Form::Edit(edit::Edited::parse(edit, bytes(&edit.edit)?)?),
             Writing::Pest(pest) => Form::Pest(pest::Layout::parse(pest, &bytes(&pest.pest)?)?),
@@ -72,7 +72,7 @@ impl Source {
 
     /// A template that stands in the manifest itself, such as an argument; `place` is what messages call it.
     pub fn inline(place: &str, text: &str) -> Result<Source, String> {
-        template::Template::parse(place, text, None).map(|template| Source(Form::Template(template)))
+        template::Template::parse(place, text, None).map(|template| Source(Form::Template(template.into())))
     }
 
     /// What can be said against it without inputs: names that are no inputs, delimiters left over.
