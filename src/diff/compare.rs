@@ -11,8 +11,10 @@ const SAFETY: f64 = 3.0;
 const SEEN: f64 = 0.7;
 /// A derivative known to this relative precision needs no better step,
 const ENOUGH: f64 = 1e-9;
-/// and one known to this needs none beyond the coordinate's scale.
+/// and one known to this needs none beyond the coordinate's scale; nor does one known to so many times the relative
+/// noise of its output, which is what steps of that scale give where the output changes on it.
 const FAIR: f64 = 3e-5;
+const FAIR_IN_NOISE: f64 = 100.0;
 
 /// What the noise of outcomes does to a difference.
 #[derive(Clone, Copy)]
@@ -117,7 +119,8 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
         let silent = new.abs() <= new_noise;
         grow |= !enough && !seen && !silent;
         loud |= !silent;
-        fair |= bound[row] <= FAIR * size;
+        // Where truncation shows, the scale on which the output changes has been reached.
+        fair |= seen || bound[row] <= most(FAIR, FAIR_IN_NOISE * fresh.noise.relative[row]) * size;
         chosen += usize::from(better && is_new);
         if seen && !enough && to_short * apart > short_noise {
             // Truncation grows with the step's order, noise shrinks with the step.
@@ -190,7 +193,8 @@ fn keep_longer(fresh: &Fresh<'_>, last: Step, kept: Kept<'_>) -> Verdict {
             loud[lane] = most(audible, loud[lane]);
             let lacking = if audible > 0.0 { bound[row] - ENOUGH * value[row].abs() } else { -1.0 };
             wanting[lane] = most(lacking, wanting[lane]);
-            fair[lane] = most(FAIR * value[row].abs() - bound[row], fair[lane]);
+            let tolerance = most(FAIR, FAIR_IN_NOISE * relative[row]);
+            fair[lane] = most(tolerance * value[row].abs() - bound[row], fair[lane]);
         }
     }
     let any = |lanes: [f64; LANES]| lanes.iter().any(|lane| *lane > 0.0);
