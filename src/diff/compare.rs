@@ -68,6 +68,21 @@ pub(super) struct Kept<'a> {
     pub(super) last: &'a mut [f64],
 }
 
+impl Kept<'_> {
+    /// Gives up what differences with far shorter steps disprove: where truncation follows no power of the step, as
+    /// of an oscillation that longer steps passed over, bounds that were made of it are no bounds.
+    pub(super) fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
+        let gain = (fresh.step.length / last.length).powi(order) - 1.0;
+        for row in 0..self.value.len() {
+            let (new, old) = (fresh.difference[row], self.last[row]);
+            let bound = DEVIATIONS * fresh.noise(row) * last.amplification + SAFETY / gain * (new - old).abs();
+            if (self.value[row] - old).abs() > self.bound[row] + bound {
+                self.bound[row] = f64::INFINITY;
+            }
+        }
+    }
+}
+
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
