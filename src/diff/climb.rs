@@ -18,7 +18,7 @@ const LEAP_AFTER: u8 = 3;
 /// Differences that are taken at most, and at most for digits beyond the fifth.
 const MOST: u8 = 9;
 const MOST_FOR_DIGITS: u8 = 6;
-/// No step shrinks by more at once.
+/// No step shrinks by more at once; by so much it does when a second pair of differences still asks for it.
 const PLUNGE: f64 = 4096.0;
 /// How far a step may go beyond the scale of its coordinate where nothing else shows the derivative.
 const BEYOND: f64 = 1e6;
@@ -88,6 +88,8 @@ pub(super) struct Probe {
     compared: u8,
     /// Differences taken.
     taken: u8,
+    /// How often the steps started again lower.
+    restarts: u8,
     /// Which of this round's points failed: ahead, behind.
     failed: [bool; 2],
     /// The steps at which a point failed.
@@ -110,6 +112,7 @@ impl Probe {
             bounded: false,
             compared: 0,
             taken: 0,
+            restarts: 0,
             failed: [false; 2],
             stumbles: Vec::new(),
             next: None,
@@ -190,6 +193,11 @@ impl Probe {
         Some(self.stencil())
     }
 
+    /// Whether this round's difference makes the first pair below all that were compared.
+    pub(super) fn started_lower(&self) -> bool {
+        self.restarts > 0 && self.compared == 0
+    }
+
     /// Takes over a stencil that was chosen elsewhere.
     pub(super) fn adopt(&mut self, stencil: Stencil) {
         self.step = stencil.step().abs();
@@ -256,18 +264,25 @@ impl Probe {
         }
         self.next = self.decide(verdict);
         let restarts = self.next.is_some_and(|next| next < self.step);
+        self.restarts += u8::from(restarts);
         self.compared += 1;
         self.last = if restarts { 0.0 } else { self.step };
         self.last_amplification = amplification;
     }
 
     fn decide(&self, verdict: Verdict) -> Option<f64> {
-        if self.taken >= MOST || (self.taken >= MOST_FOR_DIGITS && !verdict.poor) {
+        if self.taken >= MOST {
             return None;
         }
         if self.compared == 0 && verdict.shrink_to < self.last / 3.0 {
-            let next = self.reach.carried(power_of_two(verdict.shrink_to / 2.0).max(self.last / PLUNGE));
+            let lowest = self.last / PLUNGE;
+            // Had the differences followed a power of the step, the first time would have been enough.
+            let next = if self.restarts > 0 { lowest } else { power_of_two(verdict.shrink_to / 2.0).max(lowest) };
+            let next = self.reach.carried(next);
             return (next < self.last).then_some(next);
+        }
+        if self.taken >= MOST_FOR_DIGITS && !verdict.poor {
+            return None;
         }
         let within = self.soft_limit();
         let limit = if self.step < within {

@@ -11,8 +11,10 @@ const SAFETY: f64 = 3.0;
 const SEEN: f64 = 0.7;
 /// A derivative known to this relative precision needs no better step,
 const ENOUGH: f64 = 1e-9;
-/// and one known to this needs none beyond the coordinate's scale.
+/// and one known to this needs none beyond the coordinate's scale; nor does one known to so many times the relative
+/// noise of its output, which is what steps of that scale give where the output changes on it.
 const FAIR: f64 = 3e-5;
+const FAIR_IN_NOISE: f64 = 100.0;
 
 /// What the noise of outcomes does to a difference.
 #[derive(Clone, Copy)]
@@ -66,6 +68,21 @@ pub(super) struct Kept<'a> {
     pub(super) last: &'a mut [f64],
 }
 
+impl Kept<'_> {
+    /// Gives up what differences with far shorter steps disprove: where truncation follows no power of the step, as
+    /// of an oscillation that longer steps passed over, bounds that were made of it are no bounds.
+    pub(super) fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
+        let gain = (fresh.step.length / last.length).powi(order) - 1.0;
+        for row in 0..self.value.len() {
+            let (new, old) = (fresh.difference[row], self.last[row]);
+            let bound = DEVIATIONS * fresh.noise(row) * last.amplification + SAFETY / gain * (new - old).abs();
+            if (self.value[row] - old).abs() > self.bound[row] + bound {
+                self.bound[row] = f64::INFINITY;
+            }
+        }
+    }
+}
+
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
@@ -117,7 +134,8 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
         let silent = new.abs() <= new_noise;
         grow |= !enough && !seen && !silent;
         loud |= !silent;
-        fair |= bound[row] <= FAIR * size;
+        // Where truncation shows, the scale on which the output changes has been reached.
+        fair |= seen || bound[row] <= most(FAIR, FAIR_IN_NOISE * fresh.noise.relative[row]) * size;
         chosen += usize::from(better && is_new);
         if seen && !enough && to_short * apart > short_noise {
             // Truncation grows with the step's order, noise shrinks with the step.
@@ -190,7 +208,8 @@ fn keep_longer(fresh: &Fresh<'_>, last: Step, kept: Kept<'_>) -> Verdict {
             loud[lane] = most(audible, loud[lane]);
             let lacking = if audible > 0.0 { bound[row] - ENOUGH * value[row].abs() } else { -1.0 };
             wanting[lane] = most(lacking, wanting[lane]);
-            fair[lane] = most(FAIR * value[row].abs() - bound[row], fair[lane]);
+            let tolerance = most(FAIR, FAIR_IN_NOISE * relative[row]);
+            fair[lane] = most(tolerance * value[row].abs() - bound[row], fair[lane]);
         }
     }
     let any = |lanes: [f64; LANES]| lanes.iter().any(|lane| *lane > 0.0);

@@ -16,6 +16,11 @@ const MOST_DIGITS: i32 = 12;
 /// 0.5, they say nothing.
 const TELLING_DIGITS: i32 = 4;
 
+/// Noise beyond this part of the values is doubtful: it may be the function itself, which changes faster than the line
+/// can show (Moré and Wild). So is what is so many times the resolution where differences still fall.
+const DOUBTFUL: f64 = 0.1;
+const FAR_ABOVE: f64 = 100.0;
+
 /// The rounding error of float64, as a standard deviation relative to a value.
 const ROUNDING: f64 = f64::EPSILON / 2.0 / SQRT_3;
 const SQRT_3: f64 = 1.732_050_807_568_877_2;
@@ -30,6 +35,8 @@ pub(super) struct Noise {
     pub(super) relative: Vec<f64>,
     /// Whether it is far above the rounding of float64, so that a difference of 0 says little.
     pub(super) coarse: Vec<bool>,
+    /// Whether it may be the function itself, and must be seen on a shorter line.
+    doubtful: Vec<bool>,
 }
 
 /// What is known of one output before differences have been looked at.
@@ -61,9 +68,9 @@ impl Noise {
                     resolution.quantum = 0.0;
                 }
             }
-            let statistical = ecnoise(seen);
-            let deviation = statistical.max(resolution.quantum / SQRT_12).max(greatest * ROUNDING);
-            noise.push(deviation, greatest);
+            let Scatter { deviation, falls } = ecnoise(seen);
+            let least = (resolution.quantum / SQRT_12).max(greatest * ROUNDING);
+            noise.push(deviation.max(least), greatest, falls && deviation > FAR_ABOVE * least);
         }
         noise
     }
@@ -78,15 +85,34 @@ impl Noise {
         let size: f64 = line.first().map_or(0.0, |base| base.iter().zip(cotangent).map(|(y, w)| (y * w).abs()).sum());
         let parts: f64 = self.absolute.iter().zip(cotangent).map(|(noise, w)| (noise * w).powi(2)).sum();
         let mut noise = Noise::default();
-        noise.push(ecnoise(&products[..line.len()]).max(parts.sqrt()), size);
+        let Scatter { deviation, falls } = ecnoise(&products[..line.len()]);
+        let least = parts.sqrt();
+        noise.push(deviation.max(least), size, falls && deviation > FAR_ABOVE * least);
         noise
     }
 
-    fn push(&mut self, deviation: f64, magnitude: f64) {
+    fn push(&mut self, deviation: f64, magnitude: f64, falls: bool) {
         let relative = if magnitude > 0.0 { deviation / magnitude } else { ROUNDING };
         self.absolute.push(deviation);
         self.relative.push(relative);
         self.coarse.push(relative > 1e4 * f64::EPSILON);
+        self.doubtful.push(falls || relative > DOUBTFUL);
+    }
+
+    /// Whether the noise of some output must be seen on a shorter line.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful.contains(&true)
+    }
+
+    /// Believes a shorter line where this one is doubtful and there is less noise, if the output changes at all on it.
+    pub(super) fn amend(&mut self, shorter: &Noise, changes: impl Fn(usize) -> bool) {
+        for row in 0..self.absolute.len() {
+            if self.doubtful[row] && shorter.absolute[row] < self.absolute[row] && changes(row) {
+                self.absolute[row] = shorter.absolute[row];
+                self.relative[row] = shorter.relative[row];
+                self.coarse[row] = shorter.coarse[row];
+            }
+        }
     }
 
     /// The least relative noise of any output that is not zero: the finest step that is worth a thought.
@@ -184,13 +210,21 @@ fn significant_digits(value: f64) -> Option<i32> {
     Some(digits)
 }
 
+/// What is seen in the differences of equally spaced values.
+struct Scatter {
+    /// The standard deviation of their noise, or what bounds it.
+    deviation: f64,
+    /// Whether differences fall to the last level: noise is not reached.
+    falls: bool,
+}
+
 /// The standard deviation of the noise in equally spaced values: ECNoise of Moré and Wild, *Estimating computational
 /// noise*, SIAM J. Sci. Comput. 33(3), 2011.
 ///
 /// The k-th differences of a smooth function vanish quickly with k, those of noise grow, by a known factor. The first
 /// level k at which three in a row agree, and that changes its sign, is noise. Where there is none the highest
 /// differences bound it.
-fn ecnoise(values: &[f64]) -> f64 {
+fn ecnoise(values: &[f64]) -> Scatter {
     let mut differences = [0.0; SAMPLES];
     let count = values.len();
     differences[..count].copy_from_slice(values);
@@ -212,14 +246,20 @@ fn ecnoise(values: &[f64]) -> f64 {
         let three = &deviations[level..level + 3];
         let (least, most) = three.iter().fold((f64::INFINITY, 0.0f64), |(a, b), d| (d.min(a), d.max(b)));
         if changes[level] && most <= 4.0 * least {
-            return deviations[level];
+            return Scatter { deviation: deviations[level], falls: false };
         }
     }
-    match count {
+    let deviation = match count {
         // So few differences show the function's, not the noise.
         0..5 => 0.0,
         _ => ((2.0 * deviations[count - 2].powi(2) + deviations[count - 1].powi(2)) / 3.0).sqrt(),
-    }
+    };
+    // The last levels hold so few differences that only both of them together tell something.
+    let falls = count == SAMPLES && {
+        let [_, first, _, third, _, fifth, sixth] = deviations;
+        third < first / 4.0 && fifth.max(sixth) < third / 4.0
+    };
+    Scatter { deviation, falls }
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use super::{Axis, Displacement};
 /// Points farther away, in units of the first: for outputs that are constant near the base.
 const FARTHER: [f64; 2] = [64.0, 1024.0];
 
+/// The shortest line there is, for outputs that look as if they were noise alone, in units of the first.
+const SHORTER: f64 = 1.0 / (1u64 << 20) as f64;
+
 /// Every coordinate that moves, and by how much from one point to the next.
 #[derive(Default)]
 pub(super) struct NoiseLine {
@@ -47,6 +50,15 @@ impl NoiseLine {
         self.farther = true;
     }
 
+    /// Points much nearer to the base; of coordinates whose type is too coarse for that, the next ones there are.
+    pub(super) fn come_closer(&mut self, axes: &[Axis]) {
+        self.farther = false;
+        for (i, spacing) in &mut self.moves {
+            let least = unit(&axes[*i], *spacing);
+            *spacing = ((*spacing * SHORTER / least).trunc() * least).abs().max(least).copysign(*spacing);
+        }
+    }
+
     /// The numbers of the points that are asked for.
     pub(super) fn points(&self) -> Range<usize> {
         if self.farther { SAMPLES - 1..SAMPLES - 1 + FARTHER.len() } else { 0..SAMPLES - 1 }
@@ -70,7 +82,12 @@ fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let reach = wanted * SAMPLES as f64;
     let up = if up { above >= reach || above >= below } else { below < reach && above > below };
     let most = if up { above } else { below } / SAMPLES as f64;
-    let unit = axis.spacing(reach);
+    let unit = unit(axis, wanted);
     let spacing = (wanted.min(most) / unit).trunc() * unit;
     if up { spacing } else { -spacing }
+}
+
+/// The distance of neighbouring values of the coordinate, wherever a line of that spacing takes it.
+fn unit(axis: &Axis, spacing: f64) -> f64 {
+    axis.spacing(spacing * SAMPLES as f64)
 }

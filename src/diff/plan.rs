@@ -13,7 +13,7 @@ use super::{Axis, Decimal, Displacement, Sweep};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Central differences whose steps are found for every coordinate, from the noise of the outputs and from what
-    /// the differences show: with a bound of their error. About 7 + 5n evaluations, at most 7 + 18n.
+    /// the differences show: with a bound of their error. About 7 + 5n evaluations, at most 15 + 18n.
     Auto,
     /// The same with first-order differences: about 7 + 3n evaluations, with fewer digits.
     AutoForward,

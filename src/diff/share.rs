@@ -280,6 +280,10 @@ fn settle(
     } else {
         let last = Step { length: probe.last, amplification: probe.last_amplification };
         let by_hand = matches!(probe.method, Method::Fixed { .. });
+        let mut kept = kept;
+        if probe.started_lower() {
+            kept.doubt(&fresh, last, order);
+        }
         let verdict = compare(fresh, last, order, by_hand, kept);
         probe.compared(step.amplification, verdict);
     }

@@ -58,6 +58,8 @@ enum Stage {
     Sampling,
     /// Farther away on it.
     Farther,
+    /// Nearer to the base.
+    Closer,
     Probing,
     Done,
 }
@@ -154,8 +156,9 @@ impl Sweep {
             }
             Stage::Start => self.begin()?,
             Stage::Sampling => self.sampled()?,
-            Stage::Farther => {
-                self.measure();
+            Stage::Farther => self.measured()?,
+            Stage::Closer => {
+                self.amend();
                 self.begin()?;
             }
             Stage::Probing => self.advance()?,
@@ -184,8 +187,33 @@ impl Sweep {
             self.stage = Stage::Farther;
             return Ok(());
         }
+        self.measured()
+    }
+
+    /// The noise is known, unless it is so large that a shorter line must tell it.
+    fn measured(&mut self) -> Result<(), Impasse> {
         self.measure();
-        self.begin()
+        if !self.shared.noise.is_doubtful() {
+            return self.begin();
+        }
+        self.shared.line.come_closer(&self.shared.plan.axes);
+        self.stage = Stage::Closer;
+        Ok(())
+    }
+
+    /// What the shorter line has told, if it has told all.
+    fn amend(&mut self) {
+        let line = self.outcomes();
+        let mut noise = self.shared.noise.clone();
+        if line.len() == SAMPLES {
+            let changes = |row: usize| line.iter().any(|outcome| outcome[row] != line[0][row]);
+            noise.amend(&self.noise_of(&line, &[]), |row| match self.shared.cotangent {
+                None => changes(row),
+                Some(_) => (0..self.shared.m).any(changes),
+            });
+        }
+        self.shared.noise = noise;
+        self.sampled = Vec::new();
     }
 
     /// The outcomes near the base as far as they arrived in a row, that of the base first.
@@ -205,12 +233,16 @@ impl Sweep {
             .filter(|(_, arrived)| **arrived)
             .map(|(outcome, _)| outcome)
             .collect();
-        let noise = Noise::measure(&line, &far, &self.shared.printed);
-        self.shared.noise = match &self.shared.cotangent {
-            Some(cotangent) => noise.of_product(&line, cotangent),
-            None => noise,
-        };
+        self.shared.noise = self.noise_of(&line, &far);
         self.sampled = Vec::new();
+    }
+
+    fn noise_of(&self, line: &[&[f64]], far: &[&[f64]]) -> Noise {
+        let noise = Noise::measure(line, far, &self.shared.printed);
+        match &self.shared.cotangent {
+            Some(cotangent) => noise.of_product(line, cotangent),
+            None => noise,
+        }
     }
 
     /// The first stencils.

@@ -205,3 +205,16 @@ fn steps_are_what_a_text_can_carry() {
         }
     }
 }
+
+#[test]
+fn an_oscillation_far_from_zero_is_not_taken_for_noise() {
+    for x in [1e4, 1e6, 1e9] {
+        for class in ["exact", "float32", "%.6g", "1e-8"] {
+            let noisy = |x: &[f64]| vec![spoil(class, x[0], x[0].sin()).0];
+            let found = derivative(vec![axis(x)], Algorithm::Auto, &noisy);
+            let (error, bound) = ((found.values[0] - x.cos()).abs(), found.bounds.unwrap()[0]);
+            assert!(error <= bound && bound < 1e-2, "{x} {class}: {error} {bound}");
+            assert!(found.evaluations <= 31, "{x} {class}: {}", found.evaluations);
+        }
+    }
+}
