@@ -5,8 +5,8 @@ mod read;
 mod write;
 
 pub use read::{
-    Column, Csv, DakotaResults, Endian, JsonValue, Npy, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read,
-    Reading, Table,
+    ArrayText, Column, Csv, DakotaResults, Endian, JsonValue, Npy, NumbersOf, Pattern, PestInstructions, Raw, RawType,
+    Read, Reading, Table,
 };
 pub use write::{
     DakotaParameters, DakotaVariables, Edit, EditFile, Namelist, Pest, Pointer, Site, Template, Write, Writing,

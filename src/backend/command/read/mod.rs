@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod dakota;
 mod found;
+mod infer;
 mod json;
 mod npy;
 mod number;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 pub(crate) use dakota::{Gradients, gradients};
 pub(crate) use found::Found;
+pub(crate) use infer::infer;
 pub(crate) use number::{NoNumber, Number, number};
 
 use crate::manifest::command::{Read, Reading};
