@@ -5,7 +5,8 @@ mod read;
 mod write;
 
 pub use read::{
-    Column, Csv, DakotaResults, Endian, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read, Reading, Table,
+    ArrayText, Column, Csv, DakotaResults, Endian, JsonValue, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read,
+    Reading, Table,
 };
 pub use write::{DakotaVariables, EditFile, Namelist, Pest, Site, Write, Writing};
 

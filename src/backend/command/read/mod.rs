@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod dakota;
 mod found;
+mod infer;
 mod json;
 mod npy;
 mod number;
@@ -22,9 +23,10 @@ mod text;
 
 use std::path::Path;
 
-pub(crate) use dakota::{Gradients, gradients};
+pub(crate) use dakota::gradients;
 pub(crate) use found::Found;
-pub(crate) use number::{NoNumber, Number, number};
+pub(crate) use infer::infer;
+pub(crate) use number::{NoNumber, Number};
 
 use crate::manifest::command::{Read, Reading};
 

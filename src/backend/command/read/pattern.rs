@@ -1,6 +1,6 @@
 //! `regex`: what a group of a regular expression matches.
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use super::found::Found;
 use super::text::{extent, line_at, number_of};
@@ -33,30 +33,36 @@ impl PatternReading {
     }
 
     pub(super) fn read(&self, text: &[u8], found: &mut Found) -> Result<(), String> {
+        let groups = &mut self.regex.capture_locations();
         let starts = || self.regex.find_iter(text).map(|hit| hit.start());
         let index = match self.occurrence {
             Nth::First(n) => Some(n - 1),
             Nth::Last(n) => starts().count().checked_sub(n),
             Nth::All => {
                 for start in starts() {
-                    self.read_one(text, start, found)?;
+                    self.read_one(text, start, groups, found)?;
                 }
                 found.list();
                 return if found.numbers.is_empty() { Err(self.missing(text)) } else { Ok(()) };
             }
         };
         let start = index.and_then(|index| starts().nth(index)).ok_or_else(|| self.missing(text))?;
-        self.read_one(text, start, found)
+        self.read_one(text, start, groups, found)
     }
 
     /// The match that begins at `start`.
-    fn read_one(&self, text: &[u8], start: usize, found: &mut Found) -> Result<(), String> {
+    fn read_one(
+        &self,
+        text: &[u8],
+        start: usize,
+        groups: &mut CaptureLocations,
+        found: &mut Found,
+    ) -> Result<(), String> {
         let line = || line_at(text, start);
         let value = if self.group == 0 {
             self.regex.find_at(text, start)
         } else {
-            let mut groups = self.regex.capture_locations();
-            self.regex.captures_read_at(&mut groups, text, start);
+            self.regex.captures_read_at(groups, text, start);
             let (from, to) = groups.get(self.group).ok_or_else(|| {
                 format!("line {}: the group of `{}` that is read is not in its match", line().number, self.regex)
             })?;

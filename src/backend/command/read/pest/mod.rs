@@ -143,7 +143,7 @@ mod tests {
             ),
             (
                 "l1 w w w w !a!",
-                "line 2 of the instructions: `w` finds no more after blanks in line 1, ` SCHLUMBERGER ELECTRIC SOUNDING`",
+                "line 2 of the instructions: `w` finds no more after blanks in line 1, `SCHLUMBERGER ELECTRIC SOUNDING`",
             ),
             (
                 "l6 t90 !a!",
@@ -163,7 +163,7 @@ mod tests {
             ),
             (
                 "l1 w !a!",
-                "line 2 of the instructions: `!a!` of line 1, `SCHLUMBERGER`, is no number; the line is ` SCHLUMBERGER ELECTRIC SOUNDING`",
+                "line 2 of the instructions: `!a!` of line 1, `ELECTRIC`, is no number; the line is `SCHLUMBERGER ELECTRIC SOUNDING`",
             ),
             (
                 "l6 [a]1:5",
