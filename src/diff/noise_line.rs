@@ -5,6 +5,7 @@ use std::ops::Range;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::axis::{exp2, no_less};
 use super::line::Lines;
 use super::noise::SAMPLES;
 use super::plan::Plan;
@@ -64,13 +65,12 @@ impl NoiseLine {
 /// that points are equally spaced; towards where there is room.
 fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let (above, below) = axis.room();
-    let relative = 2f64.powi((3 - axis.bits as i32).max(-14));
+    let relative = exp2((3 - axis.bits as i32).max(-14));
     let wanted = part * relative * axis.magnitude();
     let reach = wanted * SAMPLES as f64;
     let up = if up { above >= reach || above >= below } else { below < reach && above > below };
     let most = if up { above } else { below } / SAMPLES as f64;
-    let unit = (axis.x.abs() + reach) * 2f64.powi(1 - axis.bits as i32);
-    let unit = 2f64.powi(unit.log2().ceil() as i32);
+    let unit = no_less((axis.x.abs() + reach) * exp2(1 - axis.bits as i32));
     let spacing = (wanted.min(most) / unit).trunc() * unit;
     if up { spacing } else { -spacing }
 }

@@ -50,12 +50,13 @@ pub(super) fn axes(
         let bounds = leaf.filter(|leaf| !leaf.dtype.is_complex());
         let lower = bounds.and_then(|leaf| leaf.lower()).unwrap_or(f64::NEG_INFINITY);
         let upper = bounds.and_then(|leaf| leaf.upper()).unwrap_or(f64::INFINITY);
+        let automatic = diff::automatic_step(scale, bits.min(output_bits), order);
         for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
             if !x.is_finite() {
                 let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
                 faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
             }
-            let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
+            let step = by_hand.unwrap_or_else(|| automatic(x));
             axes.push(Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits });
         }
     }
