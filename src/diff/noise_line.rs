@@ -26,10 +26,11 @@ impl NoiseLine {
     pub(super) fn near(plan: &Plan) -> NoiseLine {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let axes = &plan.axes;
-        let moves = axes.iter().enumerate().filter(|(i, _)| match &plan.lines {
-            Lines::Along { lines, .. } => lines.iter().any(|line| line.binary_search_by_key(i, |(i, _)| *i).is_ok()),
-            _ => true,
-        });
+        let mut moves = vec![!matches!(plan.lines, Lines::Along { .. }); axes.len()];
+        if let Lines::Along { lines, .. } = &plan.lines {
+            lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true);
+        }
+        let moves = axes.iter().enumerate().filter(|(i, _)| moves[*i]);
         let moves = moves.map(|(i, axis)| (i, spacing(axis, random.random_range(0.5..1.0), random.random())));
         NoiseLine { moves: moves.filter(|(_, spacing)| *spacing != 0.0).collect(), farther: false, attempts: 0 }
     }

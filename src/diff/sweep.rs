@@ -350,7 +350,7 @@ impl Sweep {
             Lines::Along { lines, .. } => {
                 let mut steps = vec![0.0f64; n];
                 for (probe, line) in lines.iter().enumerate() {
-                    for &(i, v) in line {
+                    for &(i, v) in &line.moves {
                         steps[i] = steps[i].max((v * kept(probe)).abs());
                     }
                 }
@@ -363,7 +363,7 @@ impl Sweep {
         if let Lines::Along { lines, parts: false } = &plan.lines {
             units = vec![0.0; n];
             for (probe, line) in probes.iter().zip(lines) {
-                for &(i, v) in line {
+                for &(i, v) in &line.moves {
                     // What was asked for may have been rounded on its way.
                     units[i] = if probe.is_fixed() { plan.axes[i].realised(v * probe.kept) / probe.kept } else { v };
                 }
