@@ -22,6 +22,14 @@ void broyden(int64_t n, const double *x, double *y) {
     y[n - 1] = (3.0 - 2.0 * x[n - 1]) * x[n - 1] - x[n - 2] + 1.0;
 }
 
+/* Every output depends on every input, n = m. */
+void coupled(int64_t n, const double *x, double *y) {
+    double sum = 0.0;
+    int64_t i;
+    for (i = 0; i < n; ++i) sum += x[i];
+    for (i = 0; i < n; ++i) y[i] = x[i] * x[i] * x[i] + (0.5 + (double)i) / (2.0 + sum * sum);
+}
+
 /* m sums over all of x, after the given number of rounds of work. */
 void busy(int64_t n, const double *x, int64_t m, double *y, int64_t rounds) {
     volatile double sink = 0.0;
@@ -64,6 +72,8 @@ static secant_status apply(void *instance, secant_call *call) {
     if (!y) return SECANT_FAILED;
     if (rounds == -2) {
         broyden(x->shape[0], data, y);
+    } else if (rounds == -3) {
+        coupled(x->shape[0], data, y);
     } else if (rounds < 0) {
         residual(x->shape[0], data, y);
     } else {

@@ -26,6 +26,7 @@ pub struct Axis {
 
 impl Axis {
     /// The value next to `x + by` that arrives as it is and lies within the bounds.
+    #[inline]
     pub(super) fn displaced(&self, by: f64) -> f64 {
         let Some(text) = self.text else { return self.in_bounds(round_to(self.x + by, self.bits)) };
         let whole = carried(text, self.x, by);
@@ -50,7 +51,7 @@ impl Axis {
     /// The distance of neighbouring values near `x + by`.
     pub(super) fn spacing(&self, by: f64) -> f64 {
         let value = self.x.abs() + by.abs();
-        let binary = 2f64.powi((value * 2f64.powi(1 - self.bits as i32)).log2().ceil() as i32);
+        let binary = no_less(value * exp2(1 - self.bits as i32));
         self.text.map_or(binary, |text| text.spacing(value).max(binary))
     }
 
@@ -86,6 +87,7 @@ impl Axis {
     }
 
     /// How far it really moves when it is to be displaced: to either side on average, or where there is room.
+    #[inline]
     pub(super) fn realised(&self, by: f64) -> f64 {
         let (there, back) = (self.displaced(by) - self.x, self.x - self.displaced(-by));
         if back / by < 0.5 { there } else { (there + back) / 2.0 }
@@ -97,6 +99,7 @@ impl Axis {
     }
 
     /// How far it may go up and down.
+    #[inline]
     pub(super) fn room(&self) -> (f64, f64) {
         let greatest = match self.bits {
             11 => 65504.0,
@@ -116,17 +119,20 @@ pub(super) fn carried(text: Decimal, x: f64, step: f64) -> f64 {
 
 /// `value` rounded to a significand of `bits` bits: 53 (float64), 24 (float32) or 11 (float16),
 /// subnormals included.
+#[inline]
 pub fn round_to(value: f64, bits: u32) -> f64 {
     match bits {
         53.. => value,
         24 => f64::from(value as f32),
-        _ => {
-            // float16: below 2^-14 the spacing stays 2^-24.
-            let exponent = value.abs().max(2f64.powi(-14)).log2().floor();
-            let spacing = (exponent + 1.0 - f64::from(bits)).exp2();
-            (value / spacing).round_ties_even() * spacing
-        }
+        _ => round_to_half(value, bits),
     }
+}
+
+/// float16: below 2^-14 the spacing stays 2^-24.
+fn round_to_half(value: f64, bits: u32) -> f64 {
+    let exponent = value.abs().max(2f64.powi(-14)).log2().floor();
+    let spacing = (exponent + 1.0 - f64::from(bits)).exp2();
+    (value / spacing).round_ties_even() * spacing
 }
 
 /// The next representable value in the direction of `sign`.
@@ -145,13 +151,14 @@ fn neighbour(value: f64, bits: u32, sign: f64) -> f64 {
 /// wherever it can be and the division by h is too.
 ///
 /// `bits` is the coarser of the precisions of the coordinate and of the outputs. The rule is that
-/// of Dennis and Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4.
-pub fn automatic_step(x: f64, scale: f64, bits: u32, order: u32) -> f64 {
-    power_of_two(relative_step(bits, order) * x.abs().max(scale))
+/// of Dennis and Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4. What comes back gives the
+/// step for an x.
+pub fn automatic_step(scale: f64, bits: u32, order: u32) -> impl Fn(f64) -> f64 {
+    let relative = relative_step(bits, order);
+    move |x| power_of_two(relative * x.abs().max(scale))
 }
 
 /// The step relative to a coordinate's magnitude: ε^(1/2) or ε^(1/3).
-#[inline]
 fn relative_step(bits: u32, order: u32) -> f64 {
     let epsilon = 2f64.powi(1 - bits as i32);
     if order == 1 { epsilon.sqrt() } else { epsilon.cbrt() }
@@ -169,6 +176,25 @@ pub(super) fn power_of_two(value: f64) -> f64 {
     let power = f64::from_bits(bits & !FRACTION);
     let above_middle = bits & FRACTION > std::f64::consts::SQRT_2.to_bits() & FRACTION;
     if above_middle && power < f64::MAX / 2.0 { power * 2.0 } else { power }
+}
+
+/// The least power of two that is no less than a positive normal number.
+#[inline]
+pub(super) fn no_less(value: f64) -> f64 {
+    if !value.is_normal() {
+        return value;
+    }
+    let power = f64::from_bits(value.to_bits() & !((1 << 52) - 1));
+    if power == value { power } else { 2.0 * power }
+}
+
+/// 2^`power`.
+#[inline]
+pub(super) fn exp2(power: i32) -> f64 {
+    match power {
+        -1022..=1023 => f64::from_bits(((power + 1023) as u64) << 52),
+        _ => 2f64.powi(power),
+    }
 }
 
 #[cfg(test)]
@@ -190,8 +216,11 @@ mod tests {
         {
             assert_eq!(power_of_two(value), power, "{value}");
         }
-        assert_eq!(automatic_step(0.0, 1.0, 53, 1), 2f64.powi(-26));
-        assert_eq!(automatic_step(0.0, 1.0, 24, 2), 2f64.powi(-8));
+        assert_eq!(automatic_step(1.0, 53, 1)(0.0), 2f64.powi(-26));
+        assert_eq!(automatic_step(1.0, 24, 2)(0.0), 2f64.powi(-8));
+        for (value, power) in [(1.0, 1.0), (1.1, 2.0), (0.7, 1.0), (2f64.powi(-900), exp2(-900))] {
+            assert_eq!(no_less(value), power, "{value}");
+        }
     }
 
     #[test]

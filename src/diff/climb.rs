@@ -119,18 +119,9 @@ impl Probe {
         }
     }
 
-    /// The first stencil, given the relative noise of the values.
-    ///
-    /// The guess is the optimal step of a function whose derivatives are of the size of its value over powers of
-    /// the coordinate: (3e)^(1/3) or 2 e^(1/2). It is approached from below.
-    pub(super) fn start(&mut self, noise: f64) -> Stencil {
+    /// The first stencil, given the [guess] relative to the coordinate's magnitude. It is approached from below.
+    pub(super) fn start(&mut self, relative: f64) -> Stencil {
         let Reach { up, down, .. } = self.reach;
-        let relative = match (self.method, self.order) {
-            // Of a table with k columns the error is of order h^(2k): its optimal step is that much longer.
-            (Method::Tableau { points }, _) => noise.powf(1.0 / (f64::from(points) + 1.0)) / 2.0,
-            (_, 1) => 2.0 * (1.8 * noise).sqrt(),
-            _ => (5.2 * noise).cbrt(),
-        };
         let guess = relative * self.reach.magnitude;
         self.side = match self.order {
             1 if up >= guess => Side::Up,
@@ -244,9 +235,20 @@ impl Probe {
             }
             Method::Tableau { .. } => {
                 self.kept = self.step;
+                self.bounded = true;
                 None
             }
         };
+    }
+
+    /// Whether there is a bound.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.bounded
+    }
+
+    /// Whether another difference will be compared with the last.
+    pub(super) fn goes_on(&self) -> bool {
+        self.last > 0.0 && self.next.is_some()
     }
 
     /// A difference was compared with the last.
@@ -350,6 +352,17 @@ impl Probe {
             return Err(GaveUp);
         }
         Ok(Some(self.stencil()))
+    }
+}
+
+/// The optimal step of a function whose derivatives are of the size of its value over powers of the coordinate,
+/// relative to that, given the relative noise of the values: (3e)^(1/3) or 2 e^(1/2).
+pub(super) fn guess(method: Method, order: u32, noise: f64) -> f64 {
+    match (method, order) {
+        // Of a table with k columns the error is of order h^(2k): its optimal step is that much longer.
+        (Method::Tableau { points }, _) => noise.powf(1.0 / (f64::from(points) + 1.0)) / 2.0,
+        (_, 1) => 2.0 * (1.8 * noise).sqrt(),
+        _ => (5.2 * noise).cbrt(),
     }
 }
 

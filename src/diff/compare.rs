@@ -16,6 +16,9 @@ const ENOUGH: f64 = 1e-9;
 const FAIR: f64 = 3e-5;
 const FAIR_IN_NOISE: f64 = 100.0;
 
+/// Outputs that are treated alike: as the most difficult of them needs it.
+const BLOCK: usize = 32;
+
 /// What the noise of outcomes does to a difference.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
@@ -47,8 +50,8 @@ impl Fresh<'_> {
 
     /// Whether no output changed by more than its noise.
     pub(super) fn is_silent(&self) -> bool {
-        let within = |row: usize| self.difference[row].abs() <= DEVIATIONS * self.noise(row) * self.step.amplification;
-        (0..self.difference.len()).all(|row| self.difference[row] == 0.0 || within(row))
+        let audible = |row: usize| self.difference[row].abs() > DEVIATIONS * self.noise(row) * self.step.amplification;
+        !(0..self.difference.len()).any(|row| self.difference[row] != 0.0 && audible(row))
     }
 
     /// Whether no output changed at all, though it could have.
@@ -62,19 +65,20 @@ impl Fresh<'_> {
 pub(super) struct Kept<'a> {
     /// The derivative.
     pub(super) value: &'a mut [f64],
-    /// The bound of its error; infinite as long as there is none.
+    /// The bound of its error.
     pub(super) bound: &'a mut [f64],
-    /// The last difference.
-    pub(super) last: &'a mut [f64],
+    /// The last difference. Without it that is the value, and there is no bound yet.
+    pub(super) last: Option<&'a [f64]>,
 }
 
 impl Kept<'_> {
     /// Gives up what differences with far shorter steps disprove: where truncation follows no power of the step, as
     /// of an oscillation that longer steps passed over, bounds that were made of it are no bounds.
     pub(super) fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
+        let Some(previous) = self.last else { return };
         let gain = (fresh.step.length / last.length).powi(order) - 1.0;
         for row in 0..self.value.len() {
-            let (new, old) = (fresh.difference[row], self.last[row]);
+            let (new, old) = (fresh.difference[row], previous[row]);
             let bound = DEVIATIONS * fresh.noise(row) * last.amplification + SAFETY / gain * (new - old).abs();
             if (self.value[row] - old).abs() > self.bound[row] + bound {
                 self.bound[row] = f64::INFINITY;
@@ -86,74 +90,75 @@ impl Kept<'_> {
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
-    if !by_hand && fresh.step.length > last.length && !shows_truncation(&fresh, last, kept.last) {
-        return keep_longer(&fresh, last, kept);
-    }
-    let Kept { value, bound, last: previous } = kept;
-    let grows = fresh.step.length > last.length;
-    let ratio = if grows { fresh.step.length / last.length } else { last.length / fresh.step.length };
-    let gain = ratio.powi(order) - 1.0;
-    let (to_short, to_long) = (SAFETY / gain, SAFETY * (1.0 + 1.0 / gain));
-    let n = value.len();
-    // One length for all, so that bounds are checked once.
-    let (value, bound, previous) = (&mut value[..n], &mut bound[..n], &mut previous[..n]);
-    let difference = &fresh.difference[..n];
-
-    let (mut grow, mut loud, mut fair) = (false, false, false);
-    let (mut chosen, mut shrink_to) = (0usize, f64::INFINITY);
-    for row in 0..n {
-        let (new, old) = (difference[row], previous[row]);
-        let rounding = new.abs() * f64::EPSILON;
-        let noise = DEVIATIONS * fresh.noise(row);
-        let new_noise = noise * fresh.step.amplification + rounding;
-        // Values that grow with the step carry their noise with them.
-        let nearer = if grows { (DEVIATIONS * fresh.noise.absolute[row]).max(noise / ratio).min(noise) } else { noise };
-        let old_noise = nearer * last.amplification + rounding;
-        let (short, long, short_noise, long_noise) =
-            if grows { (old, new, old_noise, new_noise) } else { (new, old, new_noise, old_noise) };
-        let apart = (new - old).abs();
-        let seen = apart > SEEN * (short_noise + long_noise);
-        let short_bound = short_noise + to_short * apart;
-        let long_bound = long_noise + if seen { to_long * apart } else { apart.max(short_noise) };
-        let extrapolated = short + (short - long) / gain;
-        let (candidate, candidate_bound, is_new) = if by_hand {
-            (old, long_bound, false)
-        } else if seen && short_bound < long_bound {
-            (extrapolated, short_bound, !grows)
-        } else {
-            // As far as can be seen the longer step has nothing but less noise.
-            (long, long_bound, grows)
+    let pair = Pair::new(fresh.step, last, order, by_hand);
+    let mut seen = Seen { shrink_to: f64::INFINITY, ..Seen::default() };
+    let Kept { value, bound, last: old } = kept;
+    let results = value.chunks_mut(BLOCK).zip(bound.chunks_mut(BLOCK)).enumerate();
+    for (block, (value, bound)) in results {
+        let rows = block * BLOCK..block * BLOCK + value.len();
+        let rows = Rows {
+            new: &fresh.difference[rows.clone()],
+            old: old.map(|old| &old[rows.clone()]),
+            outcome: &fresh.outcome[rows.clone()],
+            absolute: &fresh.noise.absolute[rows.clone()],
+            relative: &fresh.noise.relative[rows],
         };
-        let better = candidate_bound < bound[row] || by_hand;
-        value[row] = if better { candidate } else { value[row] };
-        bound[row] = if better { candidate_bound } else { bound[row] };
-        previous[row] = new;
-
-        let size = value[row].abs();
-        let enough = bound[row] <= ENOUGH * size;
-        let silent = new.abs() <= new_noise;
-        grow |= !enough && !seen && !silent;
-        loud |= !silent;
-        // Where truncation shows, the scale on which the output changes has been reached.
-        fair |= seen || bound[row] <= most(FAIR, FAIR_IN_NOISE * fresh.noise.relative[row]) * size;
-        chosen += usize::from(better && is_new);
-        if seen && !enough && to_short * apart > short_noise {
-            // Truncation grows with the step's order, noise shrinks with the step.
-            shrink_to = shrink_to.min(short_noise / (2.0 * to_short * apart));
+        match old {
+            None => pair.compare::<true>(rows, value, bound, &mut seen),
+            Some(_) => pair.compare::<false>(rows, value, bound, &mut seen),
         }
     }
+    let silent = seen.loud == 0;
     Verdict {
-        grow,
-        shrink_to: shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
-        silent: !loud,
-        dead: !loud && fresh.is_dead(),
-        poor: !fair,
-        kept: 2 * chosen > n,
+        grow: seen.wanting != 0,
+        shrink_to: seen.shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
+        silent,
+        dead: silent && fresh.is_dead(),
+        poor: seen.fair == 0,
+        kept: !seen.closely || 2 * seen.chosen > fresh.difference.len() as u64,
     }
 }
 
-/// Numbers worked on at once: loops over so many are made into vector instructions.
-const LANES: usize = 8;
+/// What was seen so far: counts of outputs, as wide as the numbers they are about, or 0 and another number for no
+/// and yes.
+#[derive(Default)]
+struct Seen {
+    /// Whether a larger step would do some output good.
+    wanting: u64,
+    /// Whether some output changed by more than the noise.
+    loud: u64,
+    /// Whether some output is known well enough.
+    fair: u64,
+    /// Outputs that keep the fresh difference.
+    chosen: u64,
+    shrink_to: f64,
+    /// Whether some were looked at closely.
+    closely: bool,
+}
+
+/// The steps of the fresh difference and of the last, and what follows from them for all outputs.
+struct Pair {
+    fresh: Step,
+    last: Step,
+    by_hand: bool,
+    /// Whether the fresh step is the longer.
+    grows: bool,
+    ratio: f64,
+    gain: f64,
+    to_short: f64,
+    to_long: f64,
+}
+
+/// Some outputs.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    new: &'a [f64],
+    /// The last difference; without it that is the value, and nothing is bounded yet.
+    old: Option<&'a [f64]>,
+    outcome: &'a [f64],
+    absolute: &'a [f64],
+    relative: &'a [f64],
+}
 
 /// The greater of two numbers that are numbers.
 #[inline(always)]
@@ -161,65 +166,214 @@ fn most(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }
 
-/// Whether some output may differ from the last difference by more than the noise: judged by the noise at the base,
-/// which is the least there is.
-fn shows_truncation(fresh: &Fresh<'_>, last: Step, previous: &[f64]) -> bool {
-    let factor = SEEN * DEVIATIONS * (last.amplification + fresh.step.amplification);
-    let mut excess = [f64::NEG_INFINITY; LANES];
-    let (news, new_rest) = fresh.difference.as_chunks::<LANES>();
-    let (olds, old_rest) = previous.as_chunks::<LANES>();
-    let (noises, noise_rest) = fresh.noise.absolute.as_chunks::<LANES>();
-    for ((new, old), noise) in news.iter().zip(olds).zip(noises) {
-        for lane in 0..LANES {
-            excess[lane] = most((new[lane] - old[lane]).abs() - factor * noise[lane], excess[lane]);
+impl Pair {
+    fn new(fresh: Step, last: Step, order: i32, by_hand: bool) -> Pair {
+        let grows = fresh.length > last.length;
+        let ratio = if grows { fresh.length / last.length } else { last.length / fresh.length };
+        let gain = ratio.powi(order) - 1.0;
+        let (to_short, to_long) = (SAFETY / gain, SAFETY * (1.0 + 1.0 / gain));
+        Pair { fresh, last, by_hand, grows, ratio, gain, to_short, to_long }
+    }
+
+    fn compare<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+        if self.by_hand || !self.grows {
+            return self.closely::<FIRST>(rows, value, bound, seen);
+        }
+        let old = rows.old.unwrap_or(value);
+        let bits = rows.new.iter().zip(old).fold(0, |bits, (new, old)| bits | new.to_bits() | old.to_bits());
+        // Most entries of many matrices are zero, of either sign.
+        if bits << 1 == 0 {
+            return self.keep_zero::<FIRST>(rows, value, bound, seen);
+        }
+        // Judged by the noise at the base, which is the least there is.
+        let factor = SEEN * DEVIATIONS * (self.last.amplification + self.fresh.amplification);
+        let pairs = rows.new.iter().zip(old).zip(rows.absolute);
+        if pairs.fold(0, |any, ((new, old), noise)| any | u64::from((new - old).abs() > factor * noise)) != 0 {
+            self.closely::<FIRST>(rows, value, bound, seen);
+        } else {
+            self.keep_longer::<FIRST>(rows, value, bound, seen);
         }
     }
-    for ((new, old), noise) in new_rest.iter().zip(old_rest).zip(noise_rest) {
-        excess[0] = most((new - old).abs() - factor * noise, excess[0]);
+
+    /// What noise is multiplied by in the fresh difference and in the last.
+    fn factors(&self) -> (f64, f64) {
+        (DEVIATIONS * self.fresh.amplification, DEVIATIONS * self.last.amplification)
     }
-    excess.iter().any(|excess| *excess > 0.0)
+
+    /// What [`Pair::keep_longer`] does where both differences are 0: there is noise, nothing else.
+    fn keep_zero<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+        let n = value.len();
+        let (bound, outcome) = (&mut bound[..n], &rows.outcome[..n]);
+        let (absolute, relative) = (&rows.absolute[..n], &rows.relative[..n]);
+        let (new_factor, old_factor) = self.factors();
+        let shrink = 1.0 / self.ratio;
+        let mut chosen = if FIRST { n as u64 } else { 0 };
+        for row in 0..n {
+            let noise = most(absolute[row], relative[row] * outcome[row].abs());
+            let new_bound = noise * new_factor + most(absolute[row], noise * shrink) * old_factor;
+            if FIRST {
+                bound[row] = new_bound;
+            } else {
+                let better = new_bound < bound[row];
+                chosen += u64::from(better);
+                value[row] = if better { 0.0 } else { value[row] };
+                bound[row] = if better { new_bound } else { bound[row] };
+            }
+        }
+        seen.chosen += chosen;
+    }
+
+    /// No output shows truncation: the longer step has nothing but less noise. What [`Pair::closely`] does then, without
+    /// a branch, since most differences are of this kind.
+    fn keep_longer<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+        let n = value.len();
+        let (bound, outcome, difference) = (&mut bound[..n], &rows.outcome[..n], &rows.new[..n]);
+        let (absolute, relative) = (&rows.absolute[..n], &rows.relative[..n]);
+        let last = if FIRST { &[] } else { &rows.old.unwrap_or_default()[..n] };
+        let (new_factor, old_factor) = self.factors();
+        let (shrink, stretch) = (1.0 / self.ratio, 2.0 * self.fresh.length);
+        let mut chosen = if FIRST { n as u64 } else { 0 };
+        let (mut wanting, mut loud, mut fair) = (0, 0, 0);
+        for row in 0..n {
+            let new = difference[row];
+            let old = if FIRST { value[row] } else { last[row] };
+            let size = new.abs();
+            let noise = most(absolute[row], relative[row] * (outcome[row].abs() + stretch * size));
+            let rounding = size * f64::EPSILON;
+            let new_noise = noise * new_factor + rounding;
+            let old_noise = most(absolute[row], noise * shrink) * old_factor + rounding;
+            let new_bound = new_noise + most((new - old).abs(), old_noise);
+            if FIRST {
+                (value[row], bound[row]) = (new, new_bound);
+            } else {
+                let better = new_bound < bound[row];
+                chosen += u64::from(better);
+                value[row] = if better { new } else { value[row] };
+                bound[row] = if better { new_bound } else { bound[row] };
+            }
+            let (audible, size) = (u64::from(size > new_noise), value[row].abs());
+            loud |= audible;
+            wanting |= audible & u64::from(bound[row] > ENOUGH * size);
+            fair |= u64::from(bound[row] < most(FAIR, FAIR_IN_NOISE * relative[row]) * size);
+        }
+        seen.chosen += chosen;
+        seen.loud |= loud;
+        seen.wanting |= wanting;
+        seen.fair |= fair;
+    }
+
+    /// Whatever the outputs show.
+    fn closely<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+        let n = value.len();
+        let (bound, outcome, difference) = (&mut bound[..n], &rows.outcome[..n], &rows.new[..n]);
+        let (absolute, relative) = (&rows.absolute[..n], &rows.relative[..n]);
+        let last = if FIRST { &[] } else { &rows.old.unwrap_or_default()[..n] };
+        let Pair { by_hand, grows, gain, to_short, to_long, .. } = *self;
+        let (new_factor, old_factor) = self.factors();
+        // Values that grow with the step carry their noise with them.
+        let (shrink, stretch) = (if grows { 1.0 / self.ratio } else { 1.0 }, 2.0 * self.fresh.length);
+        let part = 1.0 / gain;
+        let (mut wanting, mut loud, mut fair, mut chosen) = (0, 0, 0, 0);
+        // Of every output the ratio of noise to truncation, where that matters.
+        let mut ratios = [f64::INFINITY; BLOCK];
+        let ratios = &mut ratios[..n];
+        for row in 0..n {
+            let new = difference[row];
+            let old = if FIRST { value[row] } else { last[row] };
+            let before = if FIRST { f64::INFINITY } else { bound[row] };
+            let size = new.abs();
+            let noise = most(absolute[row], relative[row] * (outcome[row].abs() + stretch * size));
+            let rounding = size * f64::EPSILON;
+            let new_noise = noise * new_factor + rounding;
+            let old_noise = most(absolute[row], noise * shrink) * old_factor + rounding;
+            let (short, long, short_noise, long_noise) =
+                if grows { (old, new, old_noise, new_noise) } else { (new, old, new_noise, old_noise) };
+            let apart = (new - old).abs();
+            let truncates = apart > SEEN * (short_noise + long_noise);
+            let truncation = to_short * apart;
+            let short_bound = short_noise + truncation;
+            let long_bound = long_noise + if truncates { to_long * apart } else { most(apart, short_noise) };
+            // As far as can be seen the longer step has nothing but less noise, else the two are extrapolated.
+            let extrapolates = !by_hand & truncates & (short_bound < long_bound);
+            let extrapolated = short + (short - long) * part;
+            let candidate = if by_hand { old } else { long };
+            let candidate = if extrapolates { extrapolated } else { candidate };
+            let candidate_bound = if extrapolates { short_bound } else { long_bound };
+            let better = (candidate_bound < before) | by_hand;
+            value[row] = if better { candidate } else { value[row] };
+            bound[row] = if better { candidate_bound } else { before };
+
+            let magnitude = value[row].abs();
+            let lacks = bound[row] > ENOUGH * magnitude;
+            let audible = size > new_noise;
+            wanting |= u64::from(lacks & !truncates & audible);
+            loud |= u64::from(audible);
+            // Where truncation shows, the scale on which the output changes has been reached.
+            let enough = most(FAIR, FAIR_IN_NOISE * relative[row]) * magnitude;
+            fair |= u64::from(truncates | (bound[row] <= enough));
+            chosen += u64::from(better & (extrapolates != grows));
+            let matters = truncates & lacks & (truncation > short_noise);
+            ratios[row] = if matters { short_noise / truncation } else { f64::INFINITY };
+        }
+        seen.closely = true;
+        seen.chosen += if by_hand { 0 } else { chosen };
+        seen.loud |= loud;
+        seen.wanting |= wanting;
+        seen.fair |= fair;
+        // Truncation grows with the step's order, noise shrinks with the step.
+        seen.shrink_to = ratios.iter().fold(seen.shrink_to, |least, ratio| least.min(ratio / 2.0));
+    }
 }
 
-/// No output shows truncation: the longer step has nothing but less noise. What [`compare`] does then, without a
-/// branch, since most differences are of this kind.
-fn keep_longer(fresh: &Fresh<'_>, last: Step, kept: Kept<'_>) -> Verdict {
-    let Kept { value, bound, last: previous } = kept;
-    let n = value.len();
-    let (value, bound, previous) = (&mut value[..n], &mut bound[..n], &mut previous[..n]);
-    let (difference, outcome) = (&fresh.difference[..n], &fresh.outcome[..n]);
-    let (absolute, relative) = (&fresh.noise.absolute[..n], &fresh.noise.relative[..n]);
-    let Step { length, amplification } = fresh.step;
-    let shrink = last.length / length;
-    let (mut wanting, mut loud, mut fair) = ([-1.0; LANES], [-1.0; LANES], [-1.0; LANES]);
-    for start in (0..n).step_by(LANES) {
-        for (lane, row) in (start..n.min(start + LANES)).enumerate() {
-            let new = difference[row];
-            let size = new.abs();
-            let noise = DEVIATIONS * most(absolute[row], relative[row] * (outcome[row].abs() + 2.0 * length * size));
-            let rounding = size * f64::EPSILON;
-            let new_noise = noise * amplification + rounding;
-            let old_noise = most(DEVIATIONS * absolute[row], noise * shrink) * last.amplification + rounding;
-            let new_bound = new_noise + most((new - previous[row]).abs(), old_noise);
-            let better = new_bound < bound[row];
-            value[row] = if better { new } else { value[row] };
-            bound[row] = if better { new_bound } else { bound[row] };
-            previous[row] = new;
-            let audible = size - new_noise;
-            loud[lane] = most(audible, loud[lane]);
-            let lacking = if audible > 0.0 { bound[row] - ENOUGH * value[row].abs() } else { -1.0 };
-            wanting[lane] = most(lacking, wanting[lane]);
-            let tolerance = most(FAIR, FAIR_IN_NOISE * relative[row]);
-            fair[lane] = most(tolerance * value[row].abs() - bound[row], fair[lane]);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Outcome = (Vec<f64>, Vec<f64>, [u64; 4]);
+
+    /// Values, bounds and what was seen by one of the ways to compare.
+    fn by(
+        way: impl Fn(&Pair, Rows<'_>, &mut [f64], &mut [f64], &mut Seen),
+        rows: Rows<'_>,
+        old: &[f64],
+        bound: f64,
+    ) -> Outcome {
+        let last = Step { length: 1e-6, amplification: 1e6 };
+        let pair = Pair::new(Step { length: 8e-6, amplification: 1.25e5 }, last, 2, false);
+        let (mut value, mut bound) = (old.to_vec(), vec![bound; old.len()]);
+        let mut seen = Seen::default();
+        way(&pair, rows, &mut value, &mut bound, &mut seen);
+        (value, bound, [seen.wanting, seen.loud, seen.fair, seen.chosen])
     }
-    let any = |lanes: [f64; LANES]| lanes.iter().any(|lane| *lane > 0.0);
-    let silent = !any(loud);
-    Verdict {
-        grow: any(wanting),
-        shrink_to: f64::INFINITY,
-        silent,
-        dead: silent && fresh.is_dead(),
-        poor: !any(fair),
-        kept: true,
+
+    fn agree(a: &Outcome, b: &Outcome) -> bool {
+        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-12 * a.abs());
+        near(&a.0, &b.0) && near(&a.1, &b.1) && a.2 == b.2
+    }
+
+    proptest! {
+        #[test]
+        fn shortcuts_find_what_a_close_look_finds(
+            outputs in prop::collection::vec((-2.0..2.0f64, -0.5..0.5f64, 0.5..2.0f64), 1..=BLOCK),
+            before in 1e-12..1e-6f64,
+        ) {
+            let noise = vec![1e-16; outputs.len()];
+            let outcome: Vec<f64> = outputs.iter().map(|(.., size)| *size).collect();
+            let old: Vec<f64> = outputs.iter().map(|(slope, ..)| if slope.abs() < 0.5 { 0.0 } else { *slope }).collect();
+            // Apart by less than noise explains: 3e-10 with the shorter step.
+            let new: Vec<f64> = old.iter().zip(&outputs).map(|(old, (_, part, _))| old + part * 1e-10).collect();
+            let rows = Rows { new: &new, old: None, outcome: &outcome, absolute: &noise, relative: &noise };
+            let again = Rows { old: Some(&old), ..rows };
+            let close = by(Pair::closely::<true>, rows, &old, f64::NAN);
+            prop_assert!(agree(&close, &by(Pair::keep_longer::<true>, rows, &old, f64::NAN)));
+            prop_assert!(agree(&close, &by(Pair::compare::<true>, rows, &old, f64::NAN)));
+            let close = by(Pair::closely::<false>, again, &old, before);
+            prop_assert!(agree(&close, &by(Pair::keep_longer::<false>, again, &old, before)));
+            let zeros = vec![0.0; outputs.len()];
+            let rows = Rows { new: &zeros, ..rows };
+            let close = by(Pair::closely::<true>, rows, &zeros, f64::NAN);
+            prop_assert!(agree(&close, &by(Pair::compare::<true>, rows, &zeros, f64::NAN)));
+        }
     }
 }

@@ -62,3 +62,8 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     sums.iter().sum()
 }
+
+/// The root of the sum of squares.
+pub fn norm(values: &[f64]) -> f64 {
+    dot(values, values).sqrt()
+}

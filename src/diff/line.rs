@@ -10,16 +10,21 @@ use super::{Axis, Decimal, Defect, Displacement, Place};
 pub(super) enum Lines {
     /// Probe j goes along coordinate j; its parameter is the displacement.
     Axes,
-    /// Probe j goes along the j-th vector, of which the coordinates that are not zero are given, ascending; its
-    /// parameter is the factor.
+    /// Probe j goes along the j-th vector; its parameter is the factor.
     Along {
         /// The vectors.
-        lines: Vec<Vec<(usize, f64)>>,
+        lines: Vec<Line>,
         /// Whether they are parts of one tangent, whose derivatives are added up.
         parts: bool,
     },
     /// Probe j goes along the j-th random direction, to its end and to the opposite one.
     Random(Random),
+}
+
+/// A vector by its coordinates that are not zero, ascending, and how far one may go along it.
+pub(super) struct Line {
+    pub(super) moves: Vec<(usize, f64)>,
+    reach: Reach,
 }
 
 /// How far one may and how far one should go along a line, in its parameter.
@@ -54,28 +59,42 @@ impl Lines {
     ///
     /// Some coordinates may sit at a bound ahead and others at one behind. By linearity the derivative is the sum
     /// of those along the part that can go ahead and the part that cannot.
-    pub(super) fn of_tangent(axes: &[Axis], tangent: &[f64], shape: Shape) -> Result<Lines, Vec<Defect>> {
-        if tangent.iter().all(|v| *v == 0.0) {
+    ///
+    /// The step is `step`, if it is given.
+    pub(super) fn of_tangent(
+        axes: &[Axis],
+        tangent: &[f64],
+        shape: Shape,
+        step: Option<f64>,
+    ) -> Result<Lines, Vec<Defect>> {
+        let stepped = |mut line: Line| {
+            if let Some(step) = step {
+                (line.reach.step, line.reach.by_hand) = (step, true);
+            }
+            line
+        };
+        let moves = || tangent.iter().copied().enumerate().filter(|(_, v)| *v != 0.0);
+        let whole = stepped(Line::new(axes, moves(), tangent.len()));
+        if whole.moves.is_empty() {
             return Ok(Lines::Along { lines: Vec::new(), parts: true });
         }
-        let fixed: Vec<_> = (0..axes.len())
-            .filter(|&i| tangent[i] != 0.0 && axes[i].room() == (0.0, 0.0))
-            .map(|coordinate| Defect::NoRoom { coordinate })
-            .collect();
-        if !fixed.is_empty() {
-            return Err(fixed);
+        if whole.reach.up + whole.reach.down <= 0.0 {
+            let fixed = moves().filter(|&(i, _)| axes[i].room() == (0.0, 0.0));
+            let fixed: Vec<_> = fixed.map(|(coordinate, _)| Defect::NoRoom { coordinate }).collect();
+            if !fixed.is_empty() {
+                return Err(fixed);
+            }
         }
-        let line: Vec<_> = tangent.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
-        let reach = reach_along(axes, &line);
-        let stencil = Stencil::within(shape, reach.step, reach.up, reach.down);
-        if stencil.step().abs() >= reach.step / 8.0 {
-            return Ok(Lines::Along { lines: vec![line], parts: true });
+        let stencil = Stencil::within(shape, whole.reach.step, whole.reach.up, whole.reach.down);
+        if stencil.step().abs() >= whole.reach.step / 8.0 {
+            return Ok(Lines::Along { lines: vec![whole], parts: true });
         }
-        let (ahead, behind): (Vec<_>, Vec<_>) = line.into_iter().partition(|&(i, v)| {
+        let (ahead, behind): (Vec<_>, Vec<_>) = whole.moves.into_iter().partition(|&(i, v)| {
             let (up, down) = axes[i].room();
             if v > 0.0 { up >= down } else { down >= up }
         });
-        let lines = [ahead, behind].into_iter().filter(|part| !part.is_empty()).collect();
+        let lines = [ahead, behind].into_iter().filter(|part| !part.is_empty());
+        let lines = lines.map(|part| stepped(Line::new(axes, part.iter().copied(), part.len()))).collect();
         Ok(Lines::Along { lines, parts: true })
     }
 
@@ -88,7 +107,8 @@ impl Lines {
             let (up, down) = axis.room();
             if up >= down.min(unit(axis)) { 1.0 } else { -1.0 }
         };
-        let line = |group: &Vec<usize>| group.iter().map(|&i| (i, sign(&axes[i]) * unit(&axes[i]))).collect();
+        let step = |i: usize| sign(&axes[i]) * unit(&axes[i]);
+        let line = |group: &Vec<usize>| Line::new(axes, group.iter().map(|&i| (i, step(i))), group.len());
         Lines::Along { lines: groups.iter().map(line).collect(), parts: false }
     }
 
@@ -111,7 +131,7 @@ impl Lines {
                 let text = axis.text.map(|text| (text, axis.x));
                 Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.scale_here(), text }
             }
-            Lines::Along { lines, .. } => reach_along(axes, &lines[probe]),
+            Lines::Along { lines, .. } => lines[probe].reach,
             Lines::Random(_) => {
                 Reach { up: 1.0, down: 1.0, step: 1.0, by_hand: true, magnitude: 1.0, scale: 1.0, text: None }
             }
@@ -125,7 +145,7 @@ impl Lines {
             // Coordinates are rounded each in its own way.
             Lines::Along { lines, parts } => {
                 let moves = |(i, v): &(usize, f64)| axes[*i].displaced(v * t) != axes[*i].x;
-                let mut line = lines[probe].iter();
+                let mut line = lines[probe].moves.iter();
                 // A tangent may be lost in some of its coordinates, of columns none may be lost.
                 if if *parts { line.any(moves) } else { line.all(moves) } { t } else { 0.0 }
             }
@@ -138,7 +158,7 @@ impl Lines {
         match self {
             Lines::Axes => out.push((probe, axes[probe].displaced(t))),
             Lines::Along { lines, .. } => {
-                out.extend(lines[probe].iter().map(|&(i, v)| (i, axes[i].displaced(v * t))));
+                out.extend(lines[probe].moves.iter().map(|&(i, v)| (i, axes[i].displaced(v * t))));
             }
             Lines::Random(random) => random.point(probe, t < 0.0, |i, value| out.push((i, value))),
         }
@@ -150,7 +170,7 @@ impl Lines {
             Lines::Axes => Place::Axis { coordinate: probe, step: self.realised(axes, probe, t) },
             Lines::Along { parts: true, .. } => Place::Tangent { step: t },
             Lines::Along { lines, .. } => {
-                let line = &lines[probe];
+                let line = &lines[probe].moves;
                 let (coordinate, v) = line.first().copied().unwrap_or_default();
                 Place::Group { coordinate, step: v * t, others: line.len().saturating_sub(1) }
             }
@@ -174,31 +194,43 @@ impl Lines {
     }
 }
 
-/// Along a direction the step is the longest at which no coordinate moves farther than its own. So a tangent's
-/// length does not matter, nor that its coordinates have different units. Room is what all coordinates have.
-fn reach_along(axes: &[Axis], line: &[(usize, f64)]) -> Reach {
-    let none = f64::INFINITY;
-    let most = Reach {
-        up: none,
-        down: none,
-        step: f64::MAX,
-        by_hand: false,
-        magnitude: f64::MAX,
-        scale: f64::MAX,
-        text: None,
-    };
-    line.iter().map(|&(i, v)| (&axes[i], v)).fold(most, |reach, (axis, v)| {
-        let (up, down) = axis.room();
-        let (ahead, back) = if v > 0.0 { (up / v, down / v) } else { (down / -v, up / -v) };
-        let scale = axis.scale_here() / v.abs();
-        Reach {
-            up: reach.up.min(ahead),
-            down: reach.down.min(back),
-            step: reach.step.min(axis.step / v.abs()),
-            by_hand: reach.by_hand || axis.by_hand,
-            magnitude: reach.magnitude.min(scale),
-            scale: reach.scale.min(scale),
+impl Line {
+    /// Along a direction the step is the longest at which no coordinate moves farther than its own. So a tangent's
+    /// length does not matter, nor that its coordinates have different units. Room is what all coordinates have.
+    fn new(axes: &[Axis], moves: impl Iterator<Item = (usize, f64)>, most: usize) -> Line {
+        let none = f64::INFINITY;
+        let reach = Reach {
+            up: none,
+            down: none,
+            step: f64::MAX,
+            by_hand: false,
+            magnitude: f64::MAX,
+            scale: f64::MAX,
             text: None,
+        };
+        let mut line = Line { moves: Vec::with_capacity(most), reach };
+        for (i, v) in moves {
+            let axis = &axes[i];
+            let (up, down) = axis.room();
+            // The reciprocal of the least numbers is none.
+            let per_unit = (1.0 / v.abs()).min(f64::MAX);
+            let (ahead, back) = if v > 0.0 { (up, down) } else { (down, up) };
+            let scale = axis.scale_here() * per_unit;
+            let reach = &mut line.reach;
+            reach.up = least(reach.up, ahead * per_unit);
+            reach.down = least(reach.down, back * per_unit);
+            reach.step = least(reach.step, axis.step * per_unit);
+            reach.by_hand |= axis.by_hand;
+            reach.magnitude = least(reach.magnitude, scale);
+            reach.scale = reach.magnitude;
+            line.moves.push((i, v));
         }
-    })
+        line
+    }
+}
+
+/// The lesser of two numbers that are numbers.
+#[inline(always)]
+fn least(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
 }

@@ -34,6 +34,7 @@ use axis::round_to;
 pub use axis::{Axis, automatic_step};
 pub use curvature::{Curvature, Curved};
 pub use decimal::Decimal;
+pub use fold::norm;
 pub use ladder::{Missing, Rung, amplification, goes_ahead, ladder, truncation};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};

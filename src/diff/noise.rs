@@ -4,13 +4,20 @@
 //! the values themselves: their last digits are all zero. What an iteration or a random number leaves shows in
 //! their differences (ECNoise).
 
+use super::axis::exp2;
 use super::fold::dot;
 
 /// Values on the line, the base among them.
 pub(super) const SAMPLES: usize = 7;
 
+/// Outputs worked on at once: loops over so many are made into vector instructions.
+const LANES: usize = 8;
+type Lanes = [f64; LANES];
+
 /// Values with more significant decimal digits than this were not printed.
 const MOST_DIGITS: i32 = 12;
+/// The least whole number with more of them.
+const LEAST_TOO_LONG: f64 = 1e12;
 
 /// Constant values with at least so many digits are taken for all that was printed; with fewer, as a 1 or a
 /// 0.5, they say nothing.
@@ -55,7 +62,16 @@ impl Noise {
     pub(super) fn measure(line: &[&[f64]], far: &[&[f64]], printed: &[f64]) -> Noise {
         let m = line.first().map_or(0, |base| base.len());
         let mut noise = Noise::default();
+        let mut statistical = [Scatter::default(); LANES];
         for row in 0..m {
+            if row % LANES == 0 {
+                let mut lanes = [[0.0; LANES]; SAMPLES];
+                for (lanes, outcome) in lanes.iter_mut().zip(line) {
+                    let some = &outcome[row..m.min(row + LANES)];
+                    lanes[..some.len()].copy_from_slice(some);
+                }
+                statistical = ecnoise(&lanes[..line.len()]);
+            }
             let values = column(line, row);
             let seen = &values[..line.len()];
             let greatest = largest(seen);
@@ -68,7 +84,7 @@ impl Noise {
                     resolution.quantum = 0.0;
                 }
             }
-            let Scatter { deviation, falls } = ecnoise(seen);
+            let Scatter { deviation, falls } = statistical[row % LANES];
             let least = (resolution.quantum / SQRT_12).max(greatest * ROUNDING);
             noise.push(deviation.max(least), greatest, falls && deviation > FAR_ABOVE * least);
         }
@@ -78,14 +94,14 @@ impl Noise {
     /// The noise of w·f, given that of f: what the products themselves show, and no less than rounding each output
     /// would leave.
     pub(super) fn of_product(self, line: &[&[f64]], cotangent: &[f64]) -> Noise {
-        let mut products = [0.0; SAMPLES];
+        let mut products = [[0.0; LANES]; SAMPLES];
         for (product, values) in products.iter_mut().zip(line) {
-            *product = dot(cotangent, values);
+            product[0] = dot(cotangent, values);
         }
         let size: f64 = line.first().map_or(0.0, |base| base.iter().zip(cotangent).map(|(y, w)| (y * w).abs()).sum());
         let parts: f64 = self.absolute.iter().zip(cotangent).map(|(noise, w)| (noise * w).powi(2)).sum();
         let mut noise = Noise::default();
-        let Scatter { deviation, falls } = ecnoise(&products[..line.len()]);
+        let Scatter { deviation, falls } = ecnoise(&products[..line.len()])[0];
         let least = parts.sqrt();
         noise.push(deviation.max(least), size, falls && deviation > FAR_ABOVE * least);
         noise
@@ -173,7 +189,7 @@ fn resolution(values: &[f64]) -> Resolution {
     let digits = nonzero().try_fold(0, |most, value| Some(significant_digits(*value)?.max(most)));
     // Just below a power of ten, or of two, values may soon be resolved more coarsely.
     let soon = 1.05 * greatest;
-    let binary = 2f64.powi(exponent(soon) + 1 - bits);
+    let binary = exp2(exponent(soon) + 1 - bits);
     let decimal = digits.map_or(0.0, |digits| 10f64.powi(soon.log10().floor() as i32 + 1 - digits));
     let certain = digits.is_none_or(|digits| digits >= TELLING_DIGITS) && bits >= 8;
     Resolution { quantum: binary.max(decimal), certain }
@@ -193,16 +209,16 @@ fn significant_bits(value: f64) -> i32 {
 /// The number of significant decimal digits a normal number was printed with; `None` if it has more than a printed
 /// one has.
 fn significant_digits(value: f64) -> Option<i32> {
-    // Scaled so that its digits are those of a whole number.
-    let magnitude = value.abs().log10().floor() as i32;
-    let shift = MOST_DIGITS - 1 - magnitude;
-    let scaled = value.abs() * 10f64.powi(shift.clamp(-300, 300));
-    let whole = scaled.round();
+    // Scaled so that its digits are those of a whole number. Its magnitude, from the binary exponent, may be one short.
+    let magnitude = (f64::from(exponent(value)) * std::f64::consts::LOG10_2).floor() as i32;
+    let scaled = value.abs() * power_of_ten(MOST_DIGITS - 1 - magnitude);
+    let scaled = if scaled < LEAST_TOO_LONG { scaled } else { scaled / 10.0 };
+    let whole = (scaled + 0.5) as u64;
     // Rounding to float64 and scaling move the twelfth digit by less than a thousandth.
-    if (scaled - whole).abs() > 1e-3 || !(1.0..1e13).contains(&whole) {
+    if (scaled - whole as f64).abs() > 1e-3 || whole == 0 {
         return None;
     }
-    let (mut digits, mut rest) = (MOST_DIGITS, whole as u64);
+    let (mut digits, mut rest) = (MOST_DIGITS, whole);
     while digits > 1 && rest % 10 == 0 {
         rest /= 10;
         digits -= 1;
@@ -210,7 +226,18 @@ fn significant_digits(value: f64) -> Option<i32> {
     Some(digits)
 }
 
+/// 10^`power`, or the nearest that is a number.
+fn power_of_ten(power: i32) -> f64 {
+    const EXACT: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
+    ];
+    let exact = usize::try_from(power).ok().and_then(|power| EXACT.get(power));
+    exact.copied().unwrap_or_else(|| 10f64.powi(power.clamp(-300, 300)))
+}
+
 /// What is seen in the differences of equally spaced values.
+#[derive(Clone, Copy, Default)]
 struct Scatter {
     /// The standard deviation of their noise, or what bounds it.
     deviation: f64,
@@ -218,48 +245,55 @@ struct Scatter {
     falls: bool,
 }
 
-/// The standard deviation of the noise in equally spaced values: ECNoise of Moré and Wild, *Estimating computational
+/// The standard deviation of the noise in equally spaced values of several outputs: ECNoise of Moré and Wild, *Estimating computational
 /// noise*, SIAM J. Sci. Comput. 33(3), 2011.
 ///
 /// The k-th differences of a smooth function vanish quickly with k, those of noise grow, by a known factor. The first
 /// level k at which three in a row agree, and that changes its sign, is noise. Where there is none the highest
 /// differences bound it.
-fn ecnoise(values: &[f64]) -> Scatter {
-    let mut differences = [0.0; SAMPLES];
+fn ecnoise(values: &[Lanes]) -> [Scatter; LANES] {
+    let mut differences = [[0.0; LANES]; SAMPLES];
     let count = values.len();
     differences[..count].copy_from_slice(values);
-    let mut deviations = [0.0; SAMPLES];
-    let mut changes = [false; SAMPLES];
+    // Of every level the variance, and the least and the greatest difference.
+    let mut levels = [([0.0; LANES], [0.0; LANES], [0.0; LANES]); SAMPLES];
     let mut factor = 1.0;
-    for level in 1..count {
-        let left = count - level;
-        for i in 0..left {
-            differences[i] = differences[i + 1] - differences[i];
+    for (level, (variance, least, most)) in levels.iter_mut().enumerate().take(count).skip(1) {
+        for i in 0..count - level {
+            let next = differences[i + 1];
+            for lane in 0..LANES {
+                let difference = next[lane] - differences[i][lane];
+                differences[i][lane] = difference;
+                variance[lane] += difference * difference;
+                least[lane] = if difference < least[lane] { difference } else { least[lane] };
+                most[lane] = if difference > most[lane] { difference } else { most[lane] };
+            }
         }
         let level_f = level as f64;
         factor *= level_f / (2.0 * (2.0 * level_f - 1.0));
-        let squares: f64 = differences[..left].iter().map(|d| d * d).sum();
-        deviations[level] = (factor * squares / left as f64).sqrt();
-        changes[level] = differences[..left].iter().any(|d| *d < 0.0) && differences[..left].iter().any(|d| *d > 0.0);
+        let weight = factor / (count - level) as f64;
+        variance.iter_mut().for_each(|variance| *variance *= weight);
     }
-    for level in 1..count.saturating_sub(2) {
-        let three = &deviations[level..level + 3];
-        let (least, most) = three.iter().fold((f64::INFINITY, 0.0f64), |(a, b), d| (d.min(a), d.max(b)));
-        if changes[level] && most <= 4.0 * least {
-            return Scatter { deviation: deviations[level], falls: false };
+    std::array::from_fn(|lane| {
+        let variance = |level: usize| levels[level].0[lane];
+        let is_noise = |level: &usize| {
+            let (_, least, most) = &levels[*level];
+            let (a, b, c) = (variance(*level), variance(level + 1), variance(level + 2));
+            least[lane] < 0.0 && most[lane] > 0.0 && a.max(b).max(c) <= 16.0 * a.min(b).min(c)
+        };
+        if let Some(level) = (1..count.saturating_sub(2)).find(is_noise) {
+            return Scatter { deviation: variance(level).sqrt(), falls: false };
         }
-    }
-    let deviation = match count {
-        // So few differences show the function's, not the noise.
-        0..5 => 0.0,
-        _ => ((2.0 * deviations[count - 2].powi(2) + deviations[count - 1].powi(2)) / 3.0).sqrt(),
-    };
-    // The last levels hold so few differences that only both of them together tell something.
-    let falls = count == SAMPLES && {
-        let [_, first, _, third, _, fifth, sixth] = deviations;
-        third < first / 4.0 && fifth.max(sixth) < third / 4.0
-    };
-    Scatter { deviation, falls }
+        let deviation = match count {
+            // So few differences show the function's, not the noise.
+            0..5 => 0.0,
+            _ => ((2.0 * variance(count - 2) + variance(count - 1)) / 3.0).sqrt(),
+        };
+        // The last levels hold so few differences that only both of them together tell something.
+        let falls =
+            count == SAMPLES && variance(3) < variance(1) / 16.0 && variance(5).max(variance(6)) < variance(3) / 16.0;
+        Scatter { deviation, falls }
+    })
 }
 
 #[cfg(test)]

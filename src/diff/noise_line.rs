@@ -5,6 +5,7 @@ use std::ops::Range;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::axis::exp2;
 use super::line::Lines;
 use super::noise::SAMPLES;
 use super::plan::Plan;
@@ -28,10 +29,11 @@ impl NoiseLine {
     pub(super) fn near(plan: &Plan) -> NoiseLine {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let axes = &plan.axes;
-        let moves = axes.iter().enumerate().filter(|(i, _)| match &plan.lines {
-            Lines::Along { lines, .. } => lines.iter().any(|line| line.binary_search_by_key(i, |(i, _)| *i).is_ok()),
-            _ => true,
-        });
+        let mut moves = vec![!matches!(plan.lines, Lines::Along { .. }); axes.len()];
+        if let Lines::Along { lines, .. } = &plan.lines {
+            lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true);
+        }
+        let moves = axes.iter().enumerate().filter(|(i, _)| moves[*i]);
         let moves = moves.map(|(i, axis)| (i, spacing(axis, random.random_range(0.5..1.0), random.random())));
         NoiseLine { moves: moves.filter(|(_, spacing)| *spacing != 0.0).collect(), farther: false, attempts: 0 }
     }
@@ -76,7 +78,7 @@ impl NoiseLine {
 /// that points are equally spaced; towards where there is room.
 fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let (above, below) = axis.room();
-    let relative = 2f64.powi((3 - axis.bits as i32).max(-14));
+    let relative = exp2((3 - axis.bits as i32).max(-14));
     let least = if axis.text.is_some() { axis.spacing(0.0) } else { 0.0 };
     let wanted = (part * relative * axis.magnitude()).max(least);
     let reach = wanted * SAMPLES as f64;

@@ -1,5 +1,7 @@
 //! What to evaluate: decided from the axes alone, before anything has been.
 
+use std::sync::Arc;
+
 use super::climb::Method;
 use super::direction::{Random, Signs};
 use super::line::Lines;
@@ -56,6 +58,8 @@ pub enum Problem<'a> {
     Jacobian,
     /// J·v for a tangent v of length n.
     Jvp(&'a [f64]),
+    /// J·v by a step of one along v.
+    Along(&'a [f64]),
     /// w·J for a cotangent w of length m, which [`Plan::start`] is given: no matrix is held.
     Vjp,
     /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
@@ -123,7 +127,7 @@ pub enum Place {
 
 /// All that will be evaluated, as far as that is known.
 pub struct Plan {
-    pub(super) axes: Vec<Axis>,
+    pub(super) axes: Arc<Vec<Axis>>,
     pub(super) lines: Lines,
     pub(super) method: Method,
     /// Order of the differences: 1 or 2.
@@ -141,11 +145,12 @@ impl Plan {
     /// [`Algorithm::Stochastic`] and [`Algorithm::Orthogonal`] become central where that is no dearer, and for a JVP, whose one
     /// direction is known.
     pub fn new(
-        axes: Vec<Axis>,
+        axes: impl Into<Arc<Vec<Axis>>>,
         problem: Problem<'_>,
         algorithm: Algorithm,
         bounded: bool,
     ) -> Result<Plan, Vec<Defect>> {
+        let axes = axes.into();
         let fixed = Method::Fixed { bounded };
         let (shape, method) = match algorithm {
             Algorithm::Central | Algorithm::Stochastic { .. } | Algorithm::Orthogonal { .. } => (Shape::Central, fixed),
@@ -159,7 +164,8 @@ impl Plan {
         let order = if shape == Shape::Central { 2 } else { 1 };
         let vjp = matches!(problem, Problem::Vjp);
         let lines = match (problem, algorithm) {
-            (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
+            (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape, None)?,
+            (Problem::Along(tangent), _) => Lines::of_tangent(&axes, tangent, shape, Some(1.0))?,
             (Problem::Groups(groups), _) => Lines::of_groups(&axes, groups, matches!(method, Method::Fixed { .. })),
             (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
                 Lines::Random(Random::Signs(Signs::new(&axes, samples, seed)))

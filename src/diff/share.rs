@@ -34,14 +34,16 @@ pub(super) struct Probing<'a> {
     pub(super) origin: usize,
     pub(super) probes: &'a mut [Probe],
     pub(super) values: Results<'a>,
-    pub(super) bounds: &'a mut [f64],
-    pub(super) last: &'a mut [f64],
+    /// The same of bounds and of last differences, where there are any.
+    pub(super) bounds: Results<'a>,
+    pub(super) last: Results<'a>,
 }
 
 /// Memory for results. Where there is one share it grows column by column, so that a large matrix is not
 /// first filled with zeros and then, when they have left the cache, with values.
 pub(super) enum Results<'a> {
-    Growing(&'a mut Vec<f64>),
+    /// Up to so many numbers.
+    Growing(&'a mut Vec<f64>, usize),
     Fixed(&'a mut [f64]),
 }
 
@@ -51,8 +53,9 @@ impl Results<'_> {
         let end = (at + 1) * height;
         match self {
             Results::Fixed(results) => &mut results[at * height..end],
-            Results::Growing(results) => {
+            Results::Growing(results, most) => {
                 if results.len() < end {
+                    results.reserve_exact(*most - results.len());
                     results.resize(end, 0.0);
                 }
                 &mut results[at * height..end]
@@ -185,7 +188,8 @@ impl Probing<'_> {
                     }
                 }
                 let value = self.values.column(at, height);
-                let bound = &mut self.bounds[at * height..(at + 1) * height];
+                let bound = self.bounds.column(at, height);
+                bound.fill(f64::INFINITY);
                 extrapolate(
                     &scratch[..levels * height],
                     &amplifications[..levels],
@@ -199,42 +203,54 @@ impl Probing<'_> {
             return Ok(());
         }
 
-        let single = self.bounds.is_empty();
-        if single && shared.cotangent.is_none() {
-            // The usual case: the difference is made where it stays.
+        let height = shared.height();
+        let step = Step { length: probe.step, amplification: entry.rule.amplification() };
+        let (noise, climbs) = (&shared.noise, probe.method == Method::Climb);
+        let is_last = which + 1 == entry.rule.points();
+        if probe.kept == 0.0 && shared.cotangent.is_none() {
+            // The first difference is made where it stays.
             let column = self.values.column(at, m);
             check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
-            if which + 1 == entry.rule.points() && !probe.has_failed() {
-                probe.began(0.0, false);
+            if is_last && !probe.has_failed() {
+                let fresh = Fresh { difference: column, outcome, base: &shared.scout, noise, step };
+                probe.began(step.amplification, climbs && fresh.is_silent());
             }
             return Ok(());
         }
         scratch.resize(m, 0.0);
         let column = &mut scratch[..];
         check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
-        if which + 1 < entry.rule.points() || probe.has_failed() {
+        if !is_last || probe.has_failed() {
             return Ok(());
         }
-        if let (true, Some(cotangent)) = (single, &shared.cotangent) {
-            self.values.column(at, 1)[0] = product(cotangent, column)?;
-            probe.began(0.0, false);
-            return Ok(());
-        }
-        let height = shared.height();
-        let rows = at * height..(at + 1) * height;
-        let kept = Kept {
-            value: self.values.column(at, height),
-            bound: &mut self.bounds[rows.clone()],
-            last: &mut self.last[rows],
-        };
-        let step = Step { length: probe.step, amplification: entry.rule.amplification() };
-        match &shared.cotangent {
-            None => settle(probe, shared, entry.rule.order(), step, kept, column, outcome, &shared.scout),
+        let products;
+        let (difference, outcome, base): (&[f64], &[f64], &[f64]) = match &shared.cotangent {
+            None => (column, outcome, &shared.scout),
             Some(cotangent) => {
-                let difference = [product(cotangent, column)?];
-                let outcome = [fold::dot(cotangent, outcome)];
-                settle(probe, shared, entry.rule.order(), step, kept, &difference, &outcome, &shared.product);
+                products = [product(cotangent, column)?, fold::dot(cotangent, outcome)];
+                (&products[..1], &products[1..], &shared.product)
             }
+        };
+        let fresh = Fresh { difference, outcome, base, noise, step };
+        if probe.last == 0.0 {
+            let results = if probe.kept == 0.0 { &mut self.values } else { &mut self.last };
+            results.column(at, height).copy_from_slice(difference);
+            probe.began(step.amplification, climbs && fresh.is_silent());
+            return Ok(());
+        }
+        let mut kept = Kept {
+            value: self.values.column(at, height),
+            bound: self.bounds.column(at, height),
+            last: if probe.is_bounded() { Some(self.last.column(at, height)) } else { None },
+        };
+        let last = Step { length: probe.last, amplification: probe.last_amplification };
+        if probe.started_lower() {
+            kept.doubt(&fresh, last, entry.rule.order());
+        }
+        let verdict = compare(fresh, last, entry.rule.order(), probe.is_fixed(), kept);
+        probe.compared(step.amplification, verdict);
+        if probe.goes_on() {
+            self.last.column(at, height).copy_from_slice(difference);
         }
         Ok(())
     }
@@ -255,37 +271,6 @@ fn difference(shared: &Shared, entry: &Entry, which: usize, point: usize, outcom
         (Rule::OneSided { near, .. }, 0) => fold::difference(column, outcome, &shared.scout, near),
         (Rule::OneSided { far, .. }, _) => fold::add_difference(column, outcome, &shared.scout, far),
         (Rule::Tableau { .. }, _) => unreachable!("a table has columns of its own"),
-    }
-}
-
-/// A difference is there: it is the first, or compared with the last.
-#[allow(clippy::too_many_arguments)] // One call, for outputs and for their product.
-fn settle(
-    probe: &mut Probe,
-    shared: &Shared,
-    order: i32,
-    step: Step,
-    kept: Kept<'_>,
-    difference: &[f64],
-    outcome: &[f64],
-    base: &[f64],
-) {
-    let fresh = Fresh { difference, outcome, base, noise: &shared.noise, step };
-    if probe.last == 0.0 {
-        kept.last.copy_from_slice(difference);
-        if probe.kept == 0.0 {
-            kept.value.copy_from_slice(difference);
-        }
-        probe.began(step.amplification, fresh.is_silent());
-    } else {
-        let last = Step { length: probe.last, amplification: probe.last_amplification };
-        let by_hand = matches!(probe.method, Method::Fixed { .. });
-        let mut kept = kept;
-        if probe.started_lower() {
-            kept.doubt(&fresh, last, order);
-        }
-        let verdict = compare(fresh, last, order, by_hand, kept);
-        probe.compared(step.amplification, verdict);
     }
 }
 

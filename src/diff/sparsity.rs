@@ -105,7 +105,7 @@ impl Sparsity {
         let mut taken: Vec<usize> = Vec::new();
         let mut kind = Vec::new();
         let mut groups: Vec<Vec<usize>> = Vec::new();
-        for column in self.smallest_last(&by_row).into_iter().rev() {
+        for column in self.smallest_last(&by_row).into_iter().rev().map(|column| column as usize) {
             for &row in self.column(column) {
                 for &other in by_row.column(row as usize) {
                     if let Some(slot) = taken.get_mut(colour[other as usize] as usize) {
@@ -129,13 +129,16 @@ impl Sparsity {
         groups
     }
 
-    /// The columns that have rows, each of them the one with the fewest neighbours among those not yet taken.
-    fn smallest_last(&self, by_row: &Sparsity) -> Vec<usize> {
+    /// The columns that have rows, each of them one with the fewest neighbours among those not yet taken.
+    ///
+    /// Columns are kept sorted by that number: one that loses a neighbour changes places with the first of its kind
+    /// (Batagelj and Zaveršnik, *An O(m) algorithm for cores decomposition of networks*, 2003).
+    fn smallest_last(&self, by_row: &Sparsity) -> Vec<u32> {
         let columns = self.columns();
-        let mut seen = vec![usize::MAX; columns];
-        let mut neighbours = |column: usize, mark: usize, act: &mut dyn FnMut(usize)| {
-            seen[column] = mark;
-            for &row in self.column(column) {
+        let mut seen = vec![u32::MAX; columns];
+        let mut neighbours = |column: u32, mark: u32, act: &mut dyn FnMut(usize)| {
+            seen[column as usize] = mark;
+            for &row in self.column(column as usize) {
                 for &other in by_row.column(row as usize) {
                     if seen[other as usize] != mark {
                         seen[other as usize] = mark;
@@ -144,36 +147,45 @@ impl Sparsity {
                 }
             }
         };
-        let mut degree = vec![0usize; columns];
+        let mut degree = vec![0u32; columns];
         for (column, degree) in degree.iter_mut().enumerate() {
-            neighbours(column, column, &mut |_| *degree += 1);
+            neighbours(column as u32, column as u32, &mut |_| *degree += 1);
         }
-        let most = degree.iter().copied().max().unwrap_or(0);
-        let mut buckets: Vec<Vec<usize>> = vec![Vec::new(); most + 1];
-        for column in (0..columns).filter(|&column| !self.column(column).is_empty()) {
-            buckets[degree[column]].push(column);
+        let mut order: Vec<u32> =
+            (0..columns as u32).filter(|&column| !self.column(column as usize).is_empty()).collect();
+        let most = degree.iter().copied().max().unwrap_or(0) as usize;
+        // The first place of every degree.
+        let mut first = vec![0u32; most + 2];
+        for &column in &order {
+            first[degree[column as usize] as usize + 1] += 1;
         }
-        let mut removed = vec![false; columns];
-        let mut order = Vec::with_capacity(columns);
-        let mut least = 0;
-        while least <= most {
-            let Some(column) = buckets[least].pop() else {
-                least += 1;
-                continue;
-            };
-            // Columns move to lower buckets and leave their old places behind.
-            if removed[column] || degree[column] != least {
-                continue;
-            }
-            removed[column] = true;
-            neighbours(column, columns + order.len(), &mut |other| {
-                if !removed[other] {
+        for degree in 0..=most {
+            first[degree + 1] += first[degree];
+        }
+        let mut place = vec![0u32; columns];
+        let mut next = first.clone();
+        for &column in &order {
+            let next = &mut next[degree[column as usize] as usize];
+            place[column as usize] = *next;
+            *next += 1;
+        }
+        for column in order.clone() {
+            order[place[column as usize] as usize] = column;
+        }
+        for i in 0..order.len() {
+            let column = order[i];
+            let least = degree[column as usize];
+            neighbours(column, (columns + i) as u32, &mut |other| {
+                let kind = degree[other] as usize;
+                if degree[other] > least {
+                    let (from, to) = (place[other] as usize, first[kind] as usize);
+                    let exchanged = order[to] as usize;
+                    order.swap(from, to);
+                    (place[other], place[exchanged]) = (to as u32, from as u32);
+                    first[kind] += 1;
                     degree[other] -= 1;
-                    buckets[degree[other]].push(other);
                 }
             });
-            order.push(column);
-            least = least.saturating_sub(1);
         }
         order
     }

@@ -1,6 +1,6 @@
 //! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong.
 
-use super::climb::{Method, Probe};
+use super::climb::{Method, Probe, guess};
 use super::line::Lines;
 use super::noise::{self, Noise, SAMPLES};
 use super::noise_line::NoiseLine;
@@ -249,7 +249,7 @@ impl Sweep {
     fn begin(&mut self) -> Result<(), Impasse> {
         self.stage = Stage::Probing;
         let shared = &mut self.shared;
-        let noise = shared.noise.finest();
+        let relative = guess(shared.plan.method, shared.plan.order, shared.noise.finest());
         let adopts = !shared.round.entries.is_empty();
         let mut entries = std::mem::take(&mut shared.round.entries).into_iter();
         let mut round = Vec::with_capacity(self.probes.len());
@@ -267,19 +267,11 @@ impl Sweep {
                     probe.adopt(stencil);
                     stencil
                 }
-                Method::Climb | Method::Tableau { .. } => probe.start(noise),
+                Method::Climb | Method::Tableau { .. } => probe.start(relative),
             };
             round.push(place(&shared.plan, probe, index, stencil)?);
         }
         shared.round = Round::new(round);
-        if shared.plan.method != (Method::Fixed { bounded: false }) {
-            let numbers = self.probes.len() * self.shared.height();
-            self.values = vec![0.0; numbers];
-            self.bounds = vec![f64::INFINITY; numbers];
-            if !matches!(self.shared.plan.method, Method::Tableau { .. }) {
-                self.last = vec![0.0; numbers];
-            }
-        }
         Ok(())
     }
 
@@ -330,15 +322,19 @@ impl Sweep {
         self.evaluations += points.len();
         let per_share = entries.len().div_ceil(shares.max(1)).max(1);
         let probes = &mut self.probes[..];
-        if entries.len() <= per_share && self.bounds.is_empty() {
-            self.values.reserve_exact(probes.len() * height);
-            let values = Results::Growing(&mut self.values);
-            let work = Probing { origin: 0, probes, values, bounds: &mut [], last: &mut [] };
+        let numbers = probes.len() * height;
+        if entries.len() <= per_share {
+            let growing = |results| Results::Growing(results, numbers);
+            let (values, bounds, last) =
+                (growing(&mut self.values), growing(&mut self.bounds), growing(&mut self.last));
+            let work = Probing { origin: 0, probes, values, bounds, last };
             return vec![Share::new(shared, points, Work::Probing(work))];
         }
-        self.values.resize(probes.len() * height, 0.0);
-        let (mut probes, mut values) = (probes, &mut self.values[..]);
-        let (mut bounds, mut last) = (&mut self.bounds[..], &mut self.last[..]);
+        let compared = if shared.plan.method == (Method::Fixed { bounded: false }) { 0 } else { numbers };
+        let mut probes = probes;
+        let mut values = filled(&mut self.values, numbers);
+        let mut bounds = filled(&mut self.bounds, compared);
+        let mut last = filled(&mut self.last, compared);
         // Entries ascend by probe, so that each share has a stretch of the probes and of their numbers.
         let mut origin = 0;
         let mut round = Vec::with_capacity(entries.len().div_ceil(per_share));
@@ -350,8 +346,8 @@ impl Sweep {
                 origin,
                 probes: split(&mut probes, count),
                 values: Results::Fixed(split(&mut values, count * height)),
-                bounds: split(&mut bounds, count * height),
-                last: split(&mut last, count * height),
+                bounds: Results::Fixed(split(&mut bounds, count * height)),
+                last: Results::Fixed(split(&mut last, count * height)),
             });
             round.push(Share::new(shared, shared.round.start(first).max(points.start)..shared.round.start(end), work));
             origin = beyond;
@@ -361,9 +357,19 @@ impl Sweep {
 
     /// The derivative.
     pub fn finish(self) -> Derivative {
-        let Sweep { shared, probes, values, bounds, evaluations, .. } = self;
-        let Shared { plan, m, cotangent, noise, .. } = shared;
+        let Sweep { shared, probes, values, mut bounds, evaluations, .. } = self;
+        let height = shared.height();
+        let Shared { plan, m, noise, .. } = shared;
         let n = plan.axes.len();
+        let bounded = plan.method != Method::Fixed { bounded: false };
+        if bounded {
+            bounds.resize(probes.len() * height, f64::INFINITY);
+            for (bounds, probe) in bounds.chunks_exact_mut(height.max(1)).zip(&probes) {
+                if !probe.is_bounded() {
+                    bounds.fill(f64::INFINITY);
+                }
+            }
+        }
         let stumbles = probes
             .iter()
             .enumerate()
@@ -379,7 +385,7 @@ impl Sweep {
             Lines::Along { lines, .. } => {
                 let mut steps = vec![0.0f64; n];
                 for (probe, line) in lines.iter().enumerate() {
-                    for &(i, v) in line {
+                    for &(i, v) in &line.moves {
                         steps[i] = steps[i].max((v * kept(probe)).abs());
                     }
                 }
@@ -392,7 +398,7 @@ impl Sweep {
         if let Lines::Along { lines, parts: false } = &plan.lines {
             units = vec![0.0; n];
             for (probe, line) in probes.iter().zip(lines) {
-                for &(i, v) in line {
+                for &(i, v) in &line.moves {
                     // What was asked for may have been rounded on its way.
                     units[i] = if probe.is_fixed() { plan.axes[i].realised(v * probe.kept) / probe.kept } else { v };
                 }
@@ -400,8 +406,8 @@ impl Sweep {
         }
         let (values, bounds) = match &plan.lines {
             Lines::Axes | Lines::Along { parts: false, .. } => (values, bounds),
-            Lines::Along { .. } => (sum(&values, m), sum(&bounds, m)),
-            Lines::Random(random) => random.average(&values, if cotangent.is_some() { 1 } else { m }),
+            Lines::Along { .. } => (sum(values, m), sum(bounds, m)),
+            Lines::Random(random) => random.average(&values, height),
         };
         let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
         let noise = plan.measures_noise().then_some(noise.absolute);
@@ -421,6 +427,15 @@ fn place(plan: &Plan, probe: &mut Probe, index: usize, mut stencil: Stencil) -> 
     }
 }
 
+/// The vector, which is given so many numbers if it has none: untouched, so that what is never used costs nothing.
+fn filled(results: &mut Vec<f64>, numbers: usize) -> &mut [f64] {
+    if results.is_empty() {
+        *results = vec![0.0; numbers];
+    }
+    results.resize(numbers, 0.0);
+    results
+}
+
 /// The first `count` of the slice, which loses them; as many as there are.
 fn split<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     let count = count.min(rest.len());
@@ -430,7 +445,10 @@ fn split<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
 }
 
 /// The sum of vectors of length m.
-fn sum(parts: &[f64], m: usize) -> Vec<f64> {
+fn sum(parts: Vec<f64>, m: usize) -> Vec<f64> {
+    if parts.len() == m {
+        return parts;
+    }
     let mut sum = vec![0.0; m];
     for part in parts.chunks_exact(m.max(1)) {
         sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);

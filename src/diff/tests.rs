@@ -8,7 +8,7 @@ fn axis(x: f64, order: u32) -> Axis {
         x,
         lower: f64::NEG_INFINITY,
         upper: f64::INFINITY,
-        step: automatic_step(x, 1.0, 53, order),
+        step: automatic_step(1.0, 53, order)(x),
         by_hand: false,
         scale: 1.0,
         bits: 53,
@@ -122,7 +122,7 @@ fn bounds_are_never_passed_and_keep_second_order() {
     let x = [1e-3, 2.0, 0.5];
     let bounded = |order| {
         let mut axes = axes(&x, order);
-        axes[0] = Axis { lower: 1e-3, step: automatic_step(1e-3, 1e-3, 53, order), ..axes[0] };
+        axes[0] = Axis { lower: 1e-3, step: automatic_step(1e-3, 53, order)(1e-3), ..axes[0] };
         axes[1].upper = 2.0;
         axes[2] = Axis { lower: 0.5, upper: 0.5 + 1e-9, ..axes[2] };
         axes

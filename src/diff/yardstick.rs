@@ -115,7 +115,7 @@ fn derivative(axes: Vec<Axis>, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f
 }
 
 fn axis(x: f64) -> Axis {
-    let step = automatic_step(x, 1.0, 53, 2);
+    let step = automatic_step(1.0, 53, 2)(x);
     Axis { x, lower: f64::NEG_INFINITY, upper: f64::INFINITY, step, by_hand: false, scale: 1.0, bits: 53, text: None }
 }
 

@@ -90,17 +90,20 @@ pub(super) fn axes(
         let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
         let by_hand = eps_for(eps, &span.path);
         let (lower, upper) = domain(signature, span);
+        let automatic = diff::automatic_step(scale, bits.min(output_bits), order);
         for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
             if !x.is_finite() {
                 let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
                 faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
             }
-            let step = by_hand.unwrap_or_else(|| diff::automatic_step(x, scale, bits.min(output_bits), order));
+            let step = by_hand.unwrap_or_else(|| automatic(x));
             let mut axis = Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits, text: None };
-            // A text that carries every value is none to care about.
-            axis.text = texts.get(span.offset + i).copied().filter(|text| text.spacing(axis.scale_here()) > 0.0);
-            if by_hand.is_none() {
-                axis.step = axis.carried_step();
+            if let Some(text) = texts.get(span.offset + i).filter(|text| text.spacing(axis.scale_here()) > 0.0) {
+                // A text that carries every value is none to care about.
+                axis.text = Some(*text);
+                if by_hand.is_none() {
+                    axis.step = axis.carried_step();
+                }
             }
             axes.push(axis);
         }

@@ -241,8 +241,7 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
 /// What whoever uses the numbers must know.
 pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
     let Some(bounds) = &found.bounds else { return Vec::new() };
-    let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
-    let (size, error) = (norm(&found.values), norm(bounds));
+    let (size, error) = (diff::norm(&found.values), diff::norm(bounds));
     let mut warnings = Vec::new();
     match samples {
         Some(samples) if error > size => warnings.push(format!(

@@ -170,18 +170,19 @@ impl Asked<'_> {
         }
         let (coloured, spent) = self.coloured(&scouted, &axes, anew)?;
         let (pattern, groups) = (&coloured.pattern, &coloured.groups);
+        let axes = Arc::new(axes);
         if 2 * groups.len() > axes.len() {
             return Ok(Outcome::Dense(Detour { evaluations: 1 + spent, warning: None }));
         }
         let plan = Plan::new(axes.clone(), Problem::Groups(groups), algorithm, settings.bounds)
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (taken, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
-        let (values, bounds) = decompress(pattern, groups, &taken);
+        let (values, bounds) = decompress(&coloured, &taken);
         let mut report = differences::report(&scouted, &taken, false);
         report.evaluations += spent;
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
-            let (wrong, more) = self.disagreement(&scouted, &axes, &found, &taken)?;
+            let (wrong, more) = self.disagreement(&scouted, axes, &found, &taken)?;
             found.report.evaluations += more;
             if let Some(row) = wrong {
                 let warning = format!(
@@ -205,31 +206,32 @@ impl Asked<'_> {
     fn disagreement(
         &self,
         scouted: &Scouted,
-        axes: &[Axis],
+        axes: Arc<Vec<Axis>>,
         found: &Found,
         taken: &Derivative,
     ) -> Result<(Option<usize>, usize), Error> {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let tangent: Vec<f64> = taken
-            .steps
-            .iter()
-            .map(|step| if random.random() { *step } else { -*step } * random.random_range(0.5..1.0))
-            .collect();
-        // A step of one along the tangent moves every coordinate by about its own step.
-        let axes = axes.iter().zip(&tangent).map(|(axis, v)| Axis { step: v.abs(), by_hand: true, ..*axis }).collect();
-        let plan = Plan::new(axes, Problem::Jvp(&tangent), Algorithm::Central, false)
+        // Every coordinate moves by its own step or half of it, or something between, either way.
+        let mut factor = || {
+            let factor = f64::from(random.random::<i32>()) / 2f64.powi(32);
+            factor + 0.5f64.copysign(factor)
+        };
+        let tangent: Vec<f64> = taken.steps.iter().map(|step| step * factor()).collect();
+        let plan = Plan::new(axes, Problem::Along(&tangent), Algorithm::Central, false)
             .map_err(|defects| refused(&defects, &scouted.base))?
             .started_at_base();
         let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, Algorithm::Central, None)?;
         let m = found.pattern.rows();
-        let (mut expected, mut size, mut doubt) = (vec![0.0; m], vec![0.0f64; m], vec![0.0f64; m]);
+        // What every output should change by, and how far that may be off.
+        let mut expected = vec![(0.0, 0.0f64); m];
         for (column, v) in tangent.iter().enumerate() {
             let start = found.pattern.start(column);
             for (k, &row) in found.pattern.column(column).iter().enumerate() {
-                let (row, term) = (row as usize, found.values[start + k] * v);
-                expected[row] += term;
-                size[row] += term.abs();
-                doubt[row] += found.bounds.as_ref().map_or(0.0, |bounds| bounds[start + k] * v.abs());
+                let term = found.values[start + k] * v;
+                let bound = found.bounds.as_ref().map_or(0.0, |bounds| bounds[start + k] * v.abs());
+                let (change, doubt) = &mut expected[row as usize];
+                *change += term;
+                *doubt += 0.02 * term.abs() + bound;
             }
         }
         // What noise of the outputs can do: measured, else that of float64.
@@ -238,8 +240,8 @@ impl Asked<'_> {
             None => 1e-13 * scouted.outcome[row].abs(),
         };
         let wrong = |row: &usize| {
-            let apart: f64 = along.values[*row] - expected[*row];
-            apart.abs() > 0.02 * size[*row] + doubt[*row] + noise(*row)
+            let (change, doubt) = expected[*row];
+            (along.values[*row] - change).abs() > doubt + noise(*row)
         };
         // The base was evaluated before.
         Ok(((0..m).find(wrong), along.evaluations - 1))
@@ -252,16 +254,14 @@ fn recovering(settings: &Settings) -> Settings {
 }
 
 /// The entries of the pattern from the columns of groups.
-fn decompress(pattern: &Sparsity, groups: &[Vec<usize>], found: &Derivative) -> (Vec<f64>, Option<Vec<f64>>) {
+fn decompress(coloured: &Coloured, found: &Derivative) -> (Vec<f64>, Option<Vec<f64>>) {
+    let Coloured { pattern, group_of, .. } = coloured;
     let m = pattern.rows();
-    let mut group_of = vec![usize::MAX; pattern.columns()];
-    for (group, members) in groups.iter().enumerate() {
-        members.iter().for_each(|&column| group_of[column] = group);
-    }
     let entries = |numbers: &[f64], unit: &dyn Fn(f64) -> f64| {
         let mut entries = Vec::with_capacity(pattern.count());
         for (column, group) in group_of.iter().enumerate() {
-            let Some(numbers) = numbers.get(group.saturating_mul(m)..) else { continue };
+            // Without a row it is in no group.
+            let numbers = numbers.get(*group as usize * m..).unwrap_or_default();
             let unit = unit(found.units[column]);
             entries.extend(pattern.column(column).iter().map(|&row| numbers[row as usize] / unit));
         }

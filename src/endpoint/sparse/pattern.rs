@@ -30,6 +30,8 @@ pub(super) struct Coloured {
     apart: Vec<bool>,
     pub(super) pattern: Arc<Sparsity>,
     pub(super) groups: Vec<Vec<usize>>,
+    /// The group of every column that is in one.
+    pub(super) group_of: Vec<u32>,
 }
 
 impl Asked<'_> {
@@ -43,18 +45,24 @@ impl Asked<'_> {
         let rule = self.rule;
         let Base { of, wrt, .. } = &scouted.base;
         // Coordinates that cannot go both ways, or whose step is by hand, stay among themselves.
-        let apart: Vec<bool> = axes.iter().map(|axis| axis.by_hand || axis.is_cramped()).collect();
+        let apart = || axes.iter().map(|axis| axis.by_hand || axis.is_cramped());
         let last = || rule.last.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last().clone().filter(|kept| !anew && kept.of == *of && kept.wrt == *wrt);
-        if let Some(kept) = kept.filter(|kept| kept.apart == apart) {
+        if let Some(kept) = kept.filter(|kept| apart().eq(kept.apart.iter().copied())) {
             return Ok((kept, 0));
         }
         let (pattern, spent) = match rule.structure {
             Structure::Detect => self.detected(scouted, axes, anew)?,
             _ => (self.declared(scouted)?, 0),
         };
+        let apart: Vec<bool> = apart().collect();
         let groups = pattern.colours(&apart);
-        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern: Arc::new(pattern), groups };
+        let mut group_of = vec![u32::MAX; pattern.columns()];
+        for (group, columns) in groups.iter().enumerate() {
+            columns.iter().for_each(|&column| group_of[column] = group as u32);
+        }
+        let pattern = Arc::new(pattern);
+        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, groups, group_of };
         let coloured = Arc::new(coloured);
         *last() = Some(coloured.clone());
         Ok((coloured, spent))
@@ -157,12 +165,13 @@ impl Asked<'_> {
         }
         // The noise, from a product that measures it.
         let tangent = vec![1.0; n];
-        let automatic = there.iter().map(|axis| Axis { by_hand: false, ..*axis }).collect();
+        let automatic: Vec<_> = there.iter().map(|axis| Axis { by_hand: false, ..*axis }).collect();
         let refused_at = |defects: Vec<diff::Defect>| refused(&defects, &near.base);
         let plan = Plan::new(automatic, Problem::Jvp(&tangent), Algorithm::Auto, true).map_err(refused_at)?;
         let (along, _) = carry_out(context, settings, &near, plan, Algorithm::Auto, None)?;
         let noise = along.noise.unwrap_or_else(|| vec![0.0; m]);
-        let wide = there.iter().map(|axis| Axis { step: axis.scale_here() / 128.0, by_hand: true, ..*axis }).collect();
+        let wide: Vec<_> =
+            there.iter().map(|axis| Axis { step: axis.scale_here() / 128.0, by_hand: true, ..*axis }).collect();
         let plan = Plan::new(wide, Problem::Jacobian, Algorithm::Forward, false).map_err(refused_at)?;
         let (found, _) = carry_out(context, settings, &near, plan, Algorithm::Forward, None)?;
         let mut entries = Vec::new();
