@@ -6,7 +6,7 @@ mod symbol;
 
 pub use command::Command;
 pub use gradient::{AlgorithmName, Eps, Gradient, OnFailure, Structure};
-pub use symbol::Symbol;
+pub use symbol::{Symbol, Threads};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
