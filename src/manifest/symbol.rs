@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use super::Isolation;
 
 /// The `[symbol]` table.
+#[cfg_attr(not(feature = "symbol"), allow(dead_code))] // read, and refused
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Symbol {

@@ -1,6 +1,6 @@
 //! One call: the memory of all arguments, and the jump into foreign code.
 //!
-//! The memory is kept from call to call. Where it lies is told to libffi anew only when sizes change.
+//! The memory is kept from call to call.
 
 use std::ffi::c_void;
 
@@ -57,9 +57,9 @@ enum Before {
     Null,
 }
 
-// SAFETY: all pointers of a call lead to heap memory that it owns and that stays where it is when the call
-// moves, but for the function, which is never unloaded. Whether it may be called by another thread than before
-// is for the instance that holds the call: it is used by one thread at a time.
+// SAFETY: the pointers of a call are made anew for every call and lead to memory that it owns; libffi's own
+// description is memory of its own too, and the function is never unloaded. That calls of one library do not
+// overlap where they must not is for the gate of its instances.
 unsafe impl Send for Call {}
 
 impl Call {
@@ -108,11 +108,11 @@ impl Call {
                 )));
             }
         }
-        self.link();
         Ok(())
     }
 
     /// Tells libffi where everything is.
+    #[inline]
     fn link(&mut self) {
         let arguments = self.slots.len() - 1;
         self.targets.clear();
@@ -139,8 +139,9 @@ impl Call {
                 Before::Zeroed => slot.words.fill(0),
             }
         }
+        self.link();
         let Some(returned) = self.slots.last_mut() else { unreachable!("there is a slot for what is returned") };
-        // SAFETY: `places` has an entry for every type of the convention, which `link` made: each leads to a
+        // SAFETY: `places` has an entry for every type of the convention, which `link` has just made: each leads to a
         // value of that type, or to a pointer to as many elements as the signature says, all in memory that this
         // call owns. The two words of the last slot have room for anything returned. That the function has this
         // signature is what the manifest's author vouches for; `isolation = "process"`, the default, is for
