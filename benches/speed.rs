@@ -33,6 +33,9 @@ fn main() {
     if wanted("small") {
         small(&library);
     }
+    if wanted("symbol") {
+        symbol_call(&folder, &library);
+    }
     if wanted("auto") {
         auto(&library);
     }
@@ -116,6 +119,7 @@ fn compile(folder: &Path, source: &str, flags: &[&str], target: &str) -> PathBuf
 }
 
 type Residual = unsafe extern "C" fn(i64, *const f64, *mut f64);
+type First = unsafe extern "C" fn(i64, *const f64) -> f64;
 type Busy = unsafe extern "C" fn(i64, *const f64, i64, *mut f64, i64);
 
 /// A function of benches/models/residual.c. `F` must be its type.
@@ -331,6 +335,54 @@ fn small(library: &Path) {
     });
     let marginal = forward.saturating_sub(two) / (n as u32 - 1);
     row("the same without the request around it", marginal, per_call, "<= bare + 30 ns");
+}
+
+/// A function called through its signature and libffi, beside its bare pointer and beside the C ABI.
+fn symbol_call(folder: &Path, library: &Path) {
+    let open = |name: &str, call: &str| {
+        let place = folder.join(format!("symbol_{name}"));
+        std::fs::create_dir_all(&place).expect("a folder");
+        let text = format!("[symbol]\nlibrary = {library:?}\nfn = {name:?}\ncall = {call:?}\nisolation = \"none\"");
+        std::fs::write(place.join("model.toml"), text).expect("a manifest");
+        Model::open(place).expect("the function")
+    };
+    // An evaluation without the request around it: a Jacobian less a product, which is two evaluations.
+    let evaluation = |model: &Model, n: usize| {
+        let inputs = inputs(n);
+        let tangent = Array::from(vec![1.0; n]);
+        let jacobian = || {
+            let query = model.jacobian(&inputs).algorithm(AlgorithmName::Forward).workers(1);
+            black_box(query.run().expect("a Jacobian"));
+        };
+        let product = || {
+            let query = model.jvp(&inputs, [("x", tangent.clone())]).algorithm(AlgorithmName::Forward).workers(1);
+            black_box(query.run().expect("a product"));
+        };
+        let (whole, two) = best_pair(500_000 / n, jacobian, product);
+        whole.saturating_sub(two) / (n as u32 - 1)
+    };
+    let n = 1000;
+    let first = open("first", "double(int64_t n, double x[n])");
+    let bare_first = symbol::<First>(library, "first");
+    let x = point(n);
+    let bare = best(5000, || {
+        for _ in 0..n {
+            // SAFETY: x has the length given.
+            black_box(unsafe { bare_first(n as i64, black_box(x.as_ptr())) });
+        }
+    });
+    row("a [symbol] that returns x[0], over the bare call", evaluation(&first, n), bare / n as u32, "<= bare + 100 ns");
+    let called = open("residual", "void(int64_t n, double x[n], out double y[n])");
+    let plugin = Model::open(library).expect("the model");
+    let function = symbol::<Residual>(library, "residual");
+    for n in [100, 1000] {
+        let (x, mut y) = (point(n), vec![0.0; n]);
+        let bare = best(500_000 / n, || (0..n).for_each(|_| call(function, black_box(&x), black_box(&mut y))));
+        let ours = evaluation(&called, n);
+        let aim = if n == 100 { "<= bare + 100 ns" } else { "" };
+        row(&format!("an evaluation of a [symbol], n = m = {n}, over the bare call"), ours, bare / n as u32, aim);
+        row("    over the same function as [library]", ours, evaluation(&plugin, n), "");
+    }
 }
 
 /// Rounds of the busy model with which an evaluation takes about `time`.

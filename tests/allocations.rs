@@ -88,3 +88,34 @@ fn a_library_is_evaluated_without_allocating() {
         assert!(many < few + 250, "{algorithm}: {few} {many}");
     }
 }
+
+#[cfg(feature = "symbol")]
+#[test]
+fn a_function_is_called_without_allocating() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("columns.so");
+    let source = folder.path().join("columns.c");
+    // A matrix by columns, an input that is overwritten, and an output in single precision.
+    std::fs::write(
+        &source,
+        "void columns_(const int *n, double *a, double *b, float *s) {\n\
+         for (int i = 0; i < 2 * *n; i++) { b[i] = 2 * a[i]; a[i] = 0; }\n*s = (float)b[0]; }\n",
+    )
+    .unwrap();
+    let status = Command::new("cc").args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(status.expect("a C compiler called cc is needed").success());
+    let call = "subroutine columns(integer n, in work real(8) a(n,2), out real(8) b(n,2), out real s)";
+    let text = format!("[symbol]\nlibrary = {library:?}\nfn = \"columns\"\ncall = {call:?}\nisolation = \"none\"\n");
+    std::fs::write(folder.path().join("model.toml"), text).unwrap();
+    let model = Model::open(folder.path()).unwrap();
+    let count = |n: usize| {
+        let inputs = Tree::fields([("a", Tree::from(Array::new(&[n, 2], vec![1.5; 2 * n])))]);
+        let run = || {
+            drop(model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(1).run().unwrap());
+        };
+        run();
+        allocations(run)
+    };
+    let (few, many) = (count(8), count(512));
+    assert_eq!(few, many, "allocations grow with the number of evaluations");
+}

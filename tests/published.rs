@@ -105,7 +105,7 @@ fn all_that_is_shipped_is_as_published() {
             }
         }
     }
-    assert!(manifests_seen >= 13 && schemas_seen >= 16, "{manifests_seen} manifests and {schemas_seen} schemas");
+    assert!(manifests_seen >= 15 && schemas_seen >= 16, "{manifests_seen} manifests and {schemas_seen} schemas");
 }
 
 #[test]
@@ -147,6 +147,8 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
     let library = |rest: &str| format!("[library]\npath = \"nowhere.so\"\n{rest}");
     let executable = |rest: &str| format!("[executable]\ncommand = [\"./nothing\"]\n{rest}");
     let remote = |rest: &str| format!("[remote]\nurl = \"http://127.0.0.1:1\"\n{rest}");
+    let symbol =
+        |rest: &str| format!("[symbol]\nlibrary = \"nowhere.so\"\nfn = \"f\"\ncall = \"double(double x)\"\n{rest}");
     for good in [
         library(""),
         library("isolation = \"process\"\nbuild = []\nsources = [\"a.c\"]"),
@@ -161,6 +163,9 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
         remote(""),
         remote("protocol = \"umbridge\"\nmodel = \"forward\"\nretries = 0"),
         remote("headers = { \"X-Key\" = \"1\" }\ntoken_file = \"token\""),
+        symbol(""),
+        symbol("preload = [\"libm.so.6\"]\nisolation = \"none\"\nthreads = \"any\"\nbuild = []\nsources = [\"f.c\"]"),
+        symbol("").replace("\"nowhere.so\"", "[\"nowhere.so\", \"libnowhere.so.1\"]"),
         format!("name = \"a\"\nversion = \"1\"\ndescription = \"\"\n{}", library("")),
     ] {
         assert_valid(&manifests, &manifest_json(&good), &good);
@@ -189,6 +194,15 @@ fn manifests_are_refused_by_the_schema_and_by_secant_alike() {
         remote("retries = -1"),
         remote("headers = { A = 1 }"),
         remote("tokens = \"a\""),
+        symbol("[library]\npath = \"b\""),
+        symbol("").replace("fn =", "function ="),
+        symbol("").replace("\"nowhere.so\"", "[]"),
+        symbol("").replace("\"nowhere.so\"", "\"\""),
+        symbol("").replace("\"nowhere.so\"", "3"),
+        symbol("").replace("\"double(double x)\"", "[]"),
+        symbol("preload = \"libm.so.6\""),
+        symbol("threads = \"many\""),
+        symbol("isolation = \"thread\""),
         "[command]\nargv = [\"solver\"]".to_owned(),
         format!("version = 1\n{}", library("")),
         format!("inputs = \"input.schema.json\"\n{}", library("")),

@@ -1,5 +1,8 @@
 //! From a folder, a library or a manifest to a model: the only match on kinds.
 
+#[cfg(feature = "symbol")]
+mod symbol;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,6 +113,10 @@ pub fn peek(path: &Path) -> Result<(Description, Signature), OpenError> {
             options: &options,
             run: manifest.run.clone(),
         };
+        #[cfg(feature = "symbol")]
+        if let Kind::Symbol(symbol) = &manifest.kind {
+            return source.peek_symbol(symbol);
+        }
         if let (Some(input), Some(output)) = (source.schema("input")?, source.schema("output")?) {
             return source.describe(
                 Words { input: Some(input), output: Some(output), ..Words::default() },
@@ -162,7 +169,12 @@ fn open_manifest(file: &Path, options: &OpenOptions) -> Result<Opened, OpenError
             source.build("command", command.path.as_deref(), &command.build, command.sources.as_deref())?;
             source.command(command)?
         }
-        Kind::Symbol(_) => todo!("[symbol]"),
+        #[cfg(feature = "symbol")]
+        Kind::Symbol(symbol) => source.symbol(symbol)?,
+        #[cfg(not(feature = "symbol"))]
+        Kind::Symbol(_) => {
+            return Err(other(file, "[symbol] needs a secant that was built with the feature `symbol`"));
+        }
         Kind::Remote(remote) => source.remote(remote)?,
     };
     let run = source.run;
@@ -412,6 +424,7 @@ impl Source<'_> {
                 .or(words.description)
                 .unwrap_or_default(),
             kind: kind.to_owned(),
+            call: Vec::new(),
         };
         Ok((description, signature))
     }

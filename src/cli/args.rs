@@ -72,6 +72,8 @@ pub(crate) enum Command {
         /// What to make it of
         #[arg(long, value_enum)]
         kind: NewKind,
+        #[command(flatten)]
+        symbol: SymbolArguments,
     },
     /// Serve a model over stdin and stdout (used for isolation; not for people)
     #[command(hide = true)]
@@ -307,6 +309,23 @@ pub(crate) enum Format {
     Npz,
 }
 
+/// The function that a plugin of the kind symbol calls.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SymbolArguments {
+    /// Of the kind symbol: the library, a file or a name for the loader; repeated, the first that is there
+    #[arg(long, value_name = "LIBRARY", requires_all = ["function", "call"], required_if_eq("kind", "symbol"))]
+    pub(crate) library: Vec<PathBuf>,
+    /// Of the kind symbol: a library to load before
+    #[arg(long, value_name = "LIBRARY", requires = "library")]
+    pub(crate) preload: Vec<PathBuf>,
+    /// Of the kind symbol: the function's name
+    #[arg(long = "fn", value_name = "NAME", requires = "library")]
+    pub(crate) function: Option<String>,
+    /// Of the kind symbol: its signature, such as "double(int n, double x[n])"
+    #[arg(long, value_name = "SIGNATURE", requires = "library")]
+    pub(crate) call: Option<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NewKind {
     /// A shared library in C
@@ -317,6 +336,8 @@ pub(crate) enum NewKind {
     Python,
     /// A program in shell and awk, started for each evaluation
     Shell,
+    /// A function in any shared library: --library, --fn and --call
+    Symbol,
 }
 
 impl ValueEnum for AlgorithmName {

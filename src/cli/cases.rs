@@ -24,7 +24,12 @@ pub(super) fn run(model: &Model, update: bool) -> Result<(), Failure> {
                 "there are no cases in {folder}: `secant test --update` records the first ones"
             )));
         }
-        files = first_cases(model, &context, &folder)?;
+        let inputs = model.signature().example_inputs().ok_or_else(|| {
+            Failure::Caller(
+                "to record a first case the input schema needs `examples`, or `default`s for everything".to_owned(),
+            )
+        })?;
+        files = first(model, &context, &folder, &inputs)?;
     }
     let (mut passed, mut failed, mut recorded) = (0, 0, 0);
     for file in &files {
@@ -88,13 +93,13 @@ fn record(context: &Context<'_>, case: &mut Case, file: &FilePath) -> Result<(),
     std::fs::write(file, text).map_err(|error| fail(&error))
 }
 
-/// The first cases of a model: apply, and its Jacobian, at its example.
-fn first_cases(model: &Model, context: &Context<'_>, folder: &FilePath) -> Result<Vec<PathBuf>, Failure> {
-    let inputs = model.signature().example_inputs().ok_or_else(|| {
-        Failure::Caller(
-            "to record a first case the input schema needs `examples`, or `default`s for everything".to_owned(),
-        )
-    })?;
+/// The first cases of a model: apply, and its Jacobian, at these inputs.
+pub(super) fn first(
+    model: &Model,
+    context: &Context<'_>,
+    folder: &FilePath,
+    inputs: &Value,
+) -> Result<Vec<PathBuf>, Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::Operator(format!("{}: {error}", folder.display())))?;
     let mut files = Vec::new();
     for endpoint in [Endpoint::Apply, Endpoint::Derivative(Question::Jacobian)] {

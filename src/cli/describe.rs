@@ -45,7 +45,7 @@ fn paths(signature: &Signature, side: Side) -> String {
 
 /// `secant describe`.
 pub(super) fn describe(model: &Model) -> Result<(), Failure> {
-    let Description { name, version, description, kind } = model.description();
+    let Description { name, version, description, kind, call } = model.description();
     let signature = model.signature();
     let mut text = format!("{name} {version}, {kind}\n").replace(" ,", ",");
     if !description.is_empty() {
@@ -62,6 +62,9 @@ pub(super) fn describe(model: &Model) -> Result<(), Failure> {
         let rows: Vec<Vec<String>> =
             rows.into_iter().map(|(path, cells)| [format!("  {path}")].into_iter().chain(cells).collect()).collect();
         text += &format!("\n{title}\n{}", report::table(&rows));
+    }
+    if !call.is_empty() {
+        text += &format!("\ncalls\n{}", call.iter().map(|line| format!("  {line}\n")).collect::<String>());
     }
     text += &format!("\nderivatives\n{}", report::table(&costs(model)));
     report::lines(&text)

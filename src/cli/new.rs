@@ -1,8 +1,11 @@
 //! `secant new`: a working plugin to start from, its schemas and its first cases included.
 
+#[cfg(feature = "symbol")]
+mod symbol;
+
 use std::path::{Path, PathBuf};
 
-use super::args::NewKind;
+use super::args::{NewKind, SymbolArguments};
 use super::{Failure, report};
 
 /// A file of a new plugin: where it goes, and what is in it.
@@ -38,7 +41,7 @@ const SHELL: [File; 2] = [
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Makes the plugin in the first of the folders.
-pub(super) fn run(name: &str, kind: NewKind, folders: &[PathBuf]) -> Result<(), Failure> {
+pub(super) fn run(name: &str, kind: NewKind, symbol: &SymbolArguments, folders: &[PathBuf]) -> Result<(), Failure> {
     let plain = !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
         && !name.starts_with('.');
@@ -51,11 +54,21 @@ pub(super) fn run(name: &str, kind: NewKind, folders: &[PathBuf]) -> Result<(), 
     if folder.exists() {
         return Err(Failure::Caller(format!("{} exists already", folder.display())));
     }
+    if kind != NewKind::Symbol && !symbol.library.is_empty() {
+        return Err(Failure::Caller("--library, --fn and --call are for --kind symbol".to_owned()));
+    }
     let own: &[File] = match kind {
         NewKind::C => &C,
         NewKind::Rust => &RUST,
         NewKind::Python => &PYTHON,
         NewKind::Shell => &SHELL,
+        #[cfg(feature = "symbol")]
+        NewKind::Symbol => return symbol::make(&folder, symbol),
+        #[cfg(not(feature = "symbol"))]
+        NewKind::Symbol => {
+            let words = "--kind symbol needs a secant that was built with the feature `symbol`";
+            return Err(Failure::Operator(words.to_owned()));
+        }
     };
     for (file, text) in own.iter().chain(&COMMON) {
         let text = text.replace("{{secant}}", &dependency());

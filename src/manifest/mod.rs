@@ -7,6 +7,8 @@ mod symbol;
 pub use command::Command;
 pub use gradient::{AlgorithmName, Eps, Gradient, OnFailure, Structure};
 pub use symbol::Symbol;
+#[cfg(feature = "symbol")]
+pub use symbol::Threads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -24,6 +24,8 @@ pub struct Description {
     pub description: String,
     /// What kind of thing it is, for people: "library", "executable (lines)", ...
     pub kind: String,
+    /// What is called, and where its arguments come from, in lines for people; empty where nobody needs to know.
+    pub call: Vec<String>,
 }
 
 /// The questions a model answers itself, without differences.

@@ -43,7 +43,7 @@ fn render(name: &'static str, template: &'static str, page: &Value) -> String {
 }
 
 fn summary(model: &Model) -> Value {
-    let Description { name, version, description, kind } = model.description();
+    let Description { name, version, description, kind, .. } = model.description();
     let signature = model.signature();
     let paths = |side| {
         let leaves = signature.differentiable(side);

@@ -99,7 +99,7 @@ fn one_bad_model_does_not_hide_the_others() {
              |
            1 | [libary]
              |  ^^^^^^
-           unknown field `libary`, expected one of `name`, `version`, `description`, `input`, `output`, `differentiable`, `config`, `library`, `executable`, `remote`, `gradient`, `run`
+           unknown field `libary`, expected one of `name`, `version`, `description`, `input`, `output`, `differentiable`, `config`, `library`, `executable`, `command`, `symbol`, `remote`, `gradient`, `run`
 
            worse: [plugins]/worse/model.toml:
            TOML parse error at line 1, column 6
@@ -450,7 +450,7 @@ fn the_operators_mistakes() {
     ");
     assert_snapshot!(manifest("name = 'a'"), @r"
     --- stderr
-    error: [model]/model.toml: a [library], an [executable] or a [remote] table is missing: what is the model?
+    error: [model]/model.toml: one of the tables [library], [executable], [command], [symbol] or [remote] is missing: what is the model?
     --- exit code 5
     ");
     assert_snapshot!(manifest("[library]\npath = 'a.so'\n[executable]\ncommand = ['a']"), @r"

@@ -19,4 +19,6 @@ mod rust_api;
 mod server;
 mod sparse;
 mod study;
+#[cfg(feature = "symbol")]
+mod symbol;
 mod trust;

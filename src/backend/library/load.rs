@@ -141,7 +141,7 @@ pub(super) fn describe(table: &Table) -> Result<String, String> {
     text.to_str().map(str::to_owned).map_err(|_| "describe() returned text that is not UTF-8".to_owned())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -176,7 +176,7 @@ fn machine_name(machine: Machine) -> String {
 
 /// Refuses what the loader would choke on, in words that say what it is. Only ELF is looked into; on
 /// other systems the loader's own message has to do.
-fn check_format(path: &Path) -> Result<(), String> {
+pub(super) fn check_format(path: &Path) -> Result<(), String> {
     let mut data = Vec::new();
     let header = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut data));
     header.map_err(|error| format!("cannot be read: {error}"))?;
@@ -204,19 +204,21 @@ fn check_format(path: &Path) -> Result<(), String> {
 }
 
 /// The libraries it needs, for a loader's message that names only the first one missing.
-fn missing(path: &Path) -> String {
-    let needed = || -> Option<Vec<String>> {
-        let data = std::fs::read(path).ok()?;
-        let header = FileHeader64::<Endianness>::parse(&*data).ok()?;
-        let endian = header.endian().ok()?;
-        let sections = header.sections(endian, &*data).ok()?;
-        let (dynamic, index) = sections.dynamic(endian, &*data).ok()??;
-        let strings = sections.strings(endian, &*data, index).ok()?;
-        let names = dynamic.iter().filter(|entry| entry.d_tag(endian) == DT_NEEDED);
-        names.map(|entry| Some(String::from_utf8_lossy(entry.string(endian, strings).ok()?).into_owned())).collect()
-    };
-    match needed() {
+pub(super) fn missing(path: &Path) -> String {
+    match needed(path) {
         Some(names) if !names.is_empty() => format!(" (it needs {})", names.join(", ")),
         _ => String::new(),
     }
+}
+
+/// The names of the libraries that an ELF file needs.
+pub(super) fn needed(path: &Path) -> Option<Vec<String>> {
+    let data = std::fs::read(path).ok()?;
+    let header = FileHeader64::<Endianness>::parse(&*data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, &*data).ok()?;
+    let (dynamic, index) = sections.dynamic(endian, &*data).ok()??;
+    let strings = sections.strings(endian, &*data, index).ok()?;
+    let names = dynamic.iter().filter(|entry| entry.d_tag(endian) == DT_NEEDED);
+    names.map(|entry| Some(String::from_utf8_lossy(entry.string(endian, strings).ok()?).into_owned())).collect()
 }

@@ -1,5 +1,5 @@
 //! Shared libraries that speak the C ABI of `include/secant.h`, and the other end of it for plugins
-//! written in Rust ([`guest`]).
+//! written in Rust ([`guest`]); and functions in libraries that know nothing of it (`symbol`).
 //!
 //! The only room with `unsafe`. What this fence does *not* stop: a library in this process can crash
 //! it or corrupt its memory. `isolation = "process"` puts it behind a worker for that.
@@ -12,8 +12,12 @@ mod instance;
 mod load;
 mod outputs;
 mod reach;
+#[cfg(feature = "symbol")]
+mod symbol;
 
 pub use load::LoadError;
+#[cfg(feature = "symbol")]
+pub use symbol::Called;
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
