@@ -57,6 +57,9 @@ fn main() {
     if wanted("memory") {
         memory();
     }
+    if wanted("command") {
+        one_shot(&folder);
+    }
     if wanted("processes") {
         processes(&folder);
     }
@@ -100,6 +103,58 @@ fn best_pair(repetitions: usize, mut a: impl FnMut(), mut b: impl FnMut()) -> (D
         second = second.min(clock.elapsed());
     }
     (first, second)
+}
+
+/// A run of a legacy program, its folder, files, readings and all, beside the same program started by hand in a folder
+/// that is there already; and what a second worker gains.
+fn one_shot(folder: &Path) {
+    const INPUTS: usize = 20;
+    let program = compile(folder, "legacy", &[], "legacy");
+    // In memory where that is to be had: it is the host that is measured, not the disk.
+    let scratch = Path::new("/dev/shm");
+    let scratch = if scratch.is_dir() { scratch } else { folder };
+    let open = |name: &str, arguments: &str, workers: usize| {
+        let home = folder.join(name);
+        std::fs::create_dir_all(&home).expect("a folder");
+        let numbers = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+        for (side, leaf) in [("input", "x"), ("output", "y")] {
+            let schema = json!({"type": "object", "properties": {leaf: numbers}, "required": [leaf]});
+            std::fs::write(home.join(format!("{side}.json")), schema.to_string()).expect("a schema");
+        }
+        let manifest = format!(
+            "input = 'input.json'\noutput = 'output.json'\n[command]\nargv = [{program:?}{arguments}]\n\
+             scratch = {scratch:?}\n[[command.write]]\nto = 'deck.txt'\n\
+             text = '''{{% for v in x %}}{{{{ v }}}}\n{{% endfor %}}'''\n\
+             [command.read]\ny = {{ from = 'out.txt', array = 'text' }}\n[run]\nworkers = {workers}\n"
+        );
+        std::fs::write(home.join("model.toml"), manifest).expect("a manifest");
+        Model::open(&home).expect("a legacy program")
+    };
+    let inputs = json!({"x": (0..INPUTS).map(|i| i as f64 + 0.5).collect::<Vec<_>>()});
+    let jacobian = |model: &Model| {
+        let jacobian = model.jacobian(&inputs).algorithm(AlgorithmName::Forward).run().expect("a Jacobian");
+        black_box(&jacobian);
+        jacobian.report.evaluations
+    };
+    let model = open("legacy-quick", "", 1);
+    let runs = jacobian(&model) as u32;
+    let place = scratch.join(format!("secant-bench-bare-{}", std::process::id()));
+    std::fs::create_dir_all(&place).expect("a folder");
+    let deck: String = (0..INPUTS).map(|i| format!("{}.5\n", i)).collect();
+    std::fs::write(place.join("deck.txt"), deck).expect("a deck");
+    let bare = || {
+        for _ in 0..runs {
+            let mut command = Command::new(&program);
+            command.current_dir(&place).stdin(Stdio::null()).stdout(Stdio::null());
+            assert!(command.status().expect("the program").success());
+        }
+    };
+    let (ours, theirs) = best_pair(20, || _ = jacobian(&model), bare);
+    row("a run of a legacy program, over spawn and wait", ours / runs, theirs / runs, "+ 0.5 ms");
+    let _ = std::fs::remove_dir_all(&place);
+    let (one, two) = (open("legacy-one", ", '10'", 1), open("legacy-two", ", '10'", 2));
+    let (one, two) = best_pair(3, || _ = jacobian(&one), || _ = jacobian(&two));
+    row("one worker over two, runs of 10 ms", one, two, ">= 1.8");
 }
 
 fn compile(folder: &Path, source: &str, flags: &[&str], target: &str) -> PathBuf {

@@ -77,8 +77,7 @@ impl Kept<'_> {
     pub(super) fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
         let Some(previous) = self.last else { return };
         let gain = (fresh.step.length / last.length).powi(order) - 1.0;
-        for row in 0..self.value.len() {
-            let (new, old) = (fresh.difference[row], previous[row]);
+        for (row, (new, old)) in fresh.difference.iter().zip(previous).enumerate() {
             let bound = DEVIATIONS * fresh.noise(row) * last.amplification + SAFETY / gain * (new - old).abs();
             if (self.value[row] - old).abs() > self.bound[row] + bound {
                 self.bound[row] = f64::INFINITY;

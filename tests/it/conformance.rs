@@ -35,6 +35,16 @@ suite! {
     Lines lines, Once once, Guest guest_behind_host, Remote remote,
 }
 
+/// A legacy program refuses nothing and says NaN in its own way, it fails; and its manifest names every key of its
+/// outputs.
+mod legacy {
+    use crate::probe::Form;
+    suite!(@tests Form::Legacy;
+        apply, jacobian_is_the_closed_form, at_a_bound, jvp, vjp, evaluations_are_counted, workers_do_not_show,
+        seeds_can_be_had_again, refused_inputs, failures_name_the_point,
+    );
+}
+
 /// A file that evaluations are written to, a byte each.
 struct Log {
     file: tempfile::NamedTempFile,

@@ -34,7 +34,9 @@ pub enum Form {
     Lines,
     /// A program started for each evaluation.
     Once,
-    /// The last but two again, behind our own guest end: host, guest, host, program.
+    /// The same as a legacy program: what it is given is a template, what it answers is read by pointers.
+    Legacy,
+    /// The last but three again, behind our own guest end: host, guest, host, program.
     Guest,
     /// The library behind `secant serve`, asked over HTTP.
     Remote,
@@ -163,6 +165,25 @@ impl Form {
             Form::Base64 => program("probe_base64", "jsonrpc", "base64"),
             Form::Lines => program("probe_lines", "lines", "lines"),
             Form::Once => program("probe_once", "once", "once"),
+            Form::Legacy => {
+                let (python, script) = (python()?, fixture("probe/probe.py"));
+                let stdin = r#"{"x": [{{ x | join(", ") }}], "s": {{ s }}, "f": [{{ f | join(", ") }}],
+                    "z": [{{ z.re }}, {{ z.im }}], "d": { {% for key, v in d | items %}"{{ key }}":
+                    [{{ v | join(", ") }}]{{ "" if loop.last else ", " }}{% endfor %} },
+                    "mode": "{{ mode }}", "log": "{{ log }}"}"#;
+                let outputs = ["y", "t", "h", "w", "e.{a}", r"e.{b \{c\}}"];
+                let pointers = ["/y", "/t", "/h", "/w", "/e/a", "/e/b {c}"];
+                let reads =
+                    outputs.iter().zip(pointers).map(|(path, json)| format!("'{path}' = {{ json = {json:?} }}\n"));
+                let reads: String = reads.collect();
+                Some(schemas(
+                    "probe_legacy",
+                    format!(
+                        "[command]\nargv = [{python:?}, '-S', '-E', {script:?}, 'once']\nkeep = 'never'\n[[command.write]]\n\
+                         to = 'stdin'\ntext = '''{stdin}'''\n[command.read]\n{reads}"
+                    ),
+                ))
+            }
             Form::Guest => {
                 let behind = Form::Base64.folder()?;
                 let command = format!("[{:?}, \"worker\", {behind:?}]", secant());
@@ -191,7 +212,7 @@ impl Form {
 
     /// Evaluations dearer than others, of which a test should not ask for many.
     pub fn is_slow(self) -> bool {
-        self == Form::Once
+        matches!(self, Form::Once | Form::Legacy)
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) struct Output {
     pub(super) path: Path,
     pub(super) reader: Reader,
     pub(super) shape: Vec<Dim>,
+    /// Whether its elements are complex: two numbers each, the real part first.
+    pub(super) complex: bool,
 }
 
 /// The variables that a program gets unless the manifest lists others: those it needs to be found, to find its
@@ -262,18 +264,18 @@ fn reads(
             faults.note(&key, format_args!("`from` is '{from}': expected a file inside of the run's folder"));
         }
         let place = text.parse::<Path>().map_err(|error| error.to_string());
-        let place = place.and_then(|path| shape(&path, signature).map(|shape| (path, shape)));
+        let place = place.and_then(|path| shape(&path, signature).map(|(shape, complex)| (path, shape, complex)));
         let reader = Reader::load(read, home).and_then(|mut reader| {
             responses.map_or(Ok(()), |responses| reader.order(responses))?;
             Ok(reader)
         });
         let (place, reader) = (faults.keep(&key, place), faults.keep(&key, reader));
-        let (Some((path, shape)), Some(reader)) = (place, reader) else { continue };
+        let (Some((path, shape, complex)), Some(reader)) = (place, reader) else { continue };
         match origins.iter_mut().find(|(other, _)| *other == from) {
             Some((_, outputs)) => outputs.push(reads.len()),
             None => origins.push((from, vec![reads.len()])),
         }
-        reads.push(Output { path, reader, shape });
+        reads.push(Output { path, reader, shape, complex });
     }
     for (pattern, _) in signature.outputs.leaves() {
         let is_read = |key: &String| key.parse::<Path>().is_ok_and(|path| pattern.matches(&path));
@@ -290,18 +292,15 @@ fn inside(file: &FilePath) -> bool {
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// The dimensions of an output that numbers can be read into.
-fn shape(path: &Path, signature: &Signature) -> Result<Vec<Dim>, String> {
+/// The dimensions of an output that numbers can be read into, and whether it is complex.
+fn shape(path: &Path, signature: &Signature) -> Result<(Vec<Dim>, bool), String> {
     let Some(leaf) = signature.outputs.leaf(path) else {
         let known: Vec<_> = signature.side(Side::Output).leaves().iter().map(|(leaf, _)| leaf.to_string()).collect();
         return Err(format!("there is no such number among the outputs: there is {}", known.join(", ")));
     };
-    if leaf.dtype.is_complex() {
-        return Err("complex outputs cannot be read: make the real and the imaginary part an output each".to_owned());
-    }
     let shape = leaf.shape.clone().ok_or("its number of dimensions must be fixed by the output schema")?;
     if shape.iter().filter(|dim| !matches!(dim, Dim::Fixed(_))).count() > 1 {
         return Err("more than one of its dimensions is left open: numbers alone do not tell them".to_owned());
     }
-    Ok(shape)
+    Ok((shape, leaf.dtype.is_complex()))
 }

@@ -11,7 +11,7 @@ use super::write::{Asked, Text, decimals, unwritten};
 use crate::diff::{Decimal, Displacement};
 use crate::model::{Base, Batch, Cancel, Description, Instance, Model, ModelError, ModelErrorKind, Natives};
 use crate::schema::{Dim, Leaf, Signature};
-use crate::tree::{Array, Layout, Path, Tree};
+use crate::tree::{Array, DType, Layout, Path, Tree};
 
 /// A program that knows nothing of JSON, as a model.
 pub(in crate::backend) struct Legacy {
@@ -91,7 +91,7 @@ impl Model for Legacy {
 
     fn open(&self) -> Result<Box<dyn Instance>, ModelError> {
         let folders = self.adapter.ground.stake().map_err(|error| ModelError::new(ModelErrorKind::Crashed, error))?;
-        let found = self.adapter.reads.iter().map(|output| Found::new(most(&output.shape))).collect();
+        let found = self.adapter.reads.iter().map(|output| Found::new(most(output))).collect();
         Ok(Box::new(Runner {
             signature: self.signature.clone(),
             adapter: self.adapter.clone(),
@@ -104,10 +104,11 @@ impl Model for Legacy {
     }
 }
 
-/// How many numbers an output of such dimensions may have.
-fn most(shape: &[Dim]) -> usize {
+/// How many numbers an output may have.
+fn most(output: &Output) -> usize {
     let fixed = |dim: &Dim| if let Dim::Fixed(length) = dim { Some(*length) } else { None };
-    shape.iter().map(fixed).product::<Option<usize>>().unwrap_or(1 << 25)
+    let elements = output.shape.iter().map(fixed).product::<Option<usize>>().unwrap_or(1 << 25);
+    if output.complex { 2 * elements } else { elements }
 }
 
 impl Instance for Runner {
@@ -197,7 +198,7 @@ impl Runner {
         })?;
         let mut outputs = Tree::Struct(crate::tree::Map::new());
         for (output, found) in self.adapter.reads.iter().zip(&self.found) {
-            let array = array(&output.shape, found)
+            let array = array(output, found)
                 .map_err(|fault| ModelError::failed(format!("the output {} {fault}", output.path)))?;
             outputs.insert(&output.path, Tree::Leaf(array));
         }
@@ -206,8 +207,16 @@ impl Runner {
 }
 
 /// The numbers in the shape that the schema wants; what it leaves open is as long as there are numbers for it.
-fn array(shape: &[Dim], found: &Found) -> Result<Array, String> {
-    Ok(Array::new(&dimensions(shape, found.numbers.len())?, found.numbers.clone()))
+fn array(output: &Output, found: &Found) -> Result<Array, String> {
+    let numbers = found.numbers.len();
+    if output.complex {
+        if numbers % 2 == 1 {
+            return Err(format!("has {numbers} numbers, of which the last has no imaginary part beside it"));
+        }
+        let shape = dimensions(&output.shape, numbers / 2)?;
+        return Ok(Array::from_coordinates(DType::Complex128, &shape, &found.numbers));
+    }
+    Ok(Array::new(&dimensions(&output.shape, numbers)?, found.numbers.clone()))
 }
 
 fn dimensions(shape: &[Dim], count: usize) -> Result<Vec<usize>, String> {
@@ -251,7 +260,7 @@ impl Laid {
         let named = texts.iter().flatten().map(|(name, text)| (name.as_str(), text));
         let agreed = decimals(named).map_err(ModelError::failed)?;
         // What is asked of a leaf is asked once, however many of its elements are written.
-        let mut leaves: HashMap<&Path, (Vec<f64>, Option<usize>, f64, f64)> = HashMap::new();
+        let mut leaves = HashMap::new();
         for path in agreed.keys() {
             let Some(array) = inputs.leaf(path) else { continue };
             let leaf = signature.inputs.leaf(path).filter(|leaf| !leaf.dtype.is_complex());
@@ -288,7 +297,9 @@ impl Laid {
                     Value::Constant(value) => value,
                     Value::Coordinate(at) => x[at],
                 };
-                slot.decimal.round_within(value, slot.lower, slot.upper)
+                // What does not fit is said to be so by the text, with its value.
+                let fits = !slot.decimal.round(value).is_nan();
+                if fits { slot.decimal.round_within(value, slot.lower, slot.upper) } else { value }
             })
             .map_err(ModelError::failed)
         };

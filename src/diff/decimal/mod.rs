@@ -84,6 +84,7 @@ impl Decimal {
         Decimal { columns: columns.min(text::WIDEST), ..self }
     }
 
+    #[cfg(test)]
     /// The number of characters that every text of this form has, if they are all of one length.
     pub fn width(&self) -> Option<usize> {
         match (self.columns, self.form) {

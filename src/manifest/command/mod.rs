@@ -4,9 +4,10 @@
 mod read;
 mod write;
 
+#[cfg(test)]
+pub use read::{ArrayText, JsonValue};
 pub use read::{
-    ArrayText, Column, Csv, DakotaResults, Endian, JsonValue, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read,
-    Reading, Table,
+    Column, Csv, DakotaResults, Endian, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read, Reading, Table,
 };
 pub use write::{DakotaVariables, EditFile, Namelist, Pest, Site, Write, Writing};
 

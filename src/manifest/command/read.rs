@@ -110,7 +110,8 @@ pub struct Pattern {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumbersOf {
-    /// What it is: text.
+    /// Always the word `text`: it tells this kind of reading from others.
+    #[allow(dead_code)]
     pub array: ArrayText,
     /// How many lines are left out at the beginning.
     #[serde(default)]

@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod dakota;
 mod found;
+#[cfg(test)]
 mod infer;
 mod json;
 mod npy;
@@ -25,7 +26,6 @@ use std::path::Path;
 
 pub(crate) use dakota::gradients;
 pub(crate) use found::Found;
-pub(crate) use infer::infer;
 pub(crate) use number::{NoNumber, Number};
 
 use crate::manifest::command::{Read, Reading};

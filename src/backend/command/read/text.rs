@@ -26,11 +26,6 @@ impl<'a> Lines<'a> {
     pub(super) fn of(text: &'a [u8]) -> Lines<'a> {
         Lines { rest: text, number: 0 }
     }
-
-    /// How many lines were read.
-    pub(super) fn count(&self) -> usize {
-        self.number
-    }
 }
 
 impl<'a> Iterator for Lines<'a> {

@@ -20,8 +20,6 @@ pub(crate) enum Asked {
     Values,
     /// Their gradients.
     Gradients,
-    /// Both.
-    Both,
 }
 
 /// The variables and responses of a parameters file.
@@ -101,7 +99,6 @@ impl Parameters {
         let code = match asked {
             Asked::Values => 1,
             Asked::Gradients => 2,
-            Asked::Both => 3,
         };
         self.entry(&mut text, "DAKOTA_FNS", "functions", self.responses.len());
         for (i, response) in self.responses.iter().enumerate() {

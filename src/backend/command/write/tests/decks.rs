@@ -83,7 +83,7 @@ fn dakota_passes_its_parameters() {
     let standard = source(entry, "none", "").unwrap();
     insta::assert_snapshot!(written(&standard, &inputs).unwrap());
     let aprepro = source(&entry.replace("gradients = true", "aprepro = true"), "none", "").unwrap();
-    let text = aprepro.lay_out(&inputs, Asked::Both).unwrap();
+    let text = aprepro.lay_out(&inputs, Asked::Gradients).unwrap();
     let mut out = Vec::new();
     text.write(&mut out, |field| value(&inputs, field)).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
