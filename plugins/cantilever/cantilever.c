@@ -15,11 +15,12 @@ static double field(const char *card, size_t start, size_t width) {
     return strtod(text, NULL);
 }
 
-/* 1PDw.d: one digit before the point, the letter D. */
+/* 1PDw.d: one digit before the point, the letter D; NAN has none. */
 static void print_d(FILE *out, int width, int digits, double value) {
     char text[40];
     snprintf(text, sizeof text, "%.*E", digits, value);
-    *strchr(text, 'E') = 'D';
+    char *letter = strchr(text, 'E');
+    if (letter) *letter = 'D';
     fprintf(out, "%*s", width, text);
 }
 

@@ -55,6 +55,15 @@ struct Resolution {
     certain: bool,
 }
 
+impl Resolution {
+    /// Whether a value may be one of those that can be told apart. Not all are of a number whose zeros at the end were
+    /// left out, as 3.375 among numbers of 17 digits.
+    fn has(&self, value: f64) -> bool {
+        let steps = value / self.quantum;
+        (steps - steps.round()).abs() <= 8.0 * f64::EPSILON * steps.abs()
+    }
+}
+
 impl Noise {
     /// From the outcomes at the points of the line, by point; those of the base first. `far` holds outcomes farther
     /// away, for outputs that are constant on the line; it may be empty. `printed` has the distance of neighbouring
@@ -75,7 +84,8 @@ impl Noise {
             let values = column(line, row);
             let seen = &values[..line.len()];
             let greatest = largest(seen);
-            let mut resolution = known(printed, row).unwrap_or_else(|| resolution(seen));
+            let told = known(printed, row).filter(|told| seen.iter().all(|value| told.has(*value)));
+            let mut resolution = told.unwrap_or_else(|| resolution(seen));
             if is_constant(seen) && !resolution.certain {
                 let farther = column(far, row);
                 let farther = &farther[..far.len()];
@@ -321,6 +331,21 @@ mod tests {
         assert!((2e-6..1e-5).contains(&printed), "{printed}");
         let fixed = measured(|x| format!("{:.3}", 1e3 * x.exp()).parse().unwrap_or(f64::NAN));
         assert!((2e-4..1e-3).contains(&fixed), "{fixed}");
+    }
+
+    #[test]
+    fn what_a_text_told_is_believed_while_the_values_agree() {
+        let measured = |printed: f64, f: &dyn Fn(f64) -> f64| {
+            let outcomes = line(f);
+            let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
+            Noise::measure(&outcomes, &[], &[printed]).absolute[0]
+        };
+        // Printed with two decimals, it does not change on the line.
+        let gain = measured(1e-2, &|x| (1.7 * x * 100.0).round() / 100.0);
+        assert!((gain - 1e-2 / SQRT_12).abs() < 1e-12, "{gain}");
+        // The base, 3.375, was all there was to print; its neighbours have 17 digits.
+        let cube = measured(1e-3, &|x| (x + 0.2).powi(3));
+        assert!(cube < 1e-14, "{cube}");
     }
 
     #[test]

@@ -51,17 +51,34 @@ const OUTPUT: &str = r#"{"properties": {"y": {"type": "number", "differentiable"
 #[test]
 fn list() {
     let outcome = run(["list"]).expect(0);
-    let shipped = ["meshstats", "native", "nested", "rosenbrock", "springmass", "vectoradd"];
+    // Nothing is started, so that it does not matter what is installed.
+    assert_eq!(Run::new(["list"]).env("PATH", "/nowhere").run().shown(), outcome.shown());
+    let shipped = [
+        "airfoil",
+        "cantilever",
+        "dipole",
+        "meshstats",
+        "native",
+        "nested",
+        "rosenbrock",
+        "sounding",
+        "springmass",
+        "vectoradd",
+    ];
     let lines = outcome.text().lines().filter(|line| shipped.contains(&line.split(' ').next().unwrap()));
     let mut found: Vec<String> = lines
         .map(|line| line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>().join(" | "))
         .collect();
     found.sort();
     assert_snapshot!(found.join("\n"), @r"
+    airfoil | 1.0.0 | command | alpha, reynolds -> lift, drag, moment
+    cantilever | 1.0.0 | command | length, modulus, width, height, tip_load, load -> tip_deflection, largest_stress, deflection, moment
+    dipole | 1.0.0 | command | length, radius, frequency -> resistance, reactance, gain
     meshstats | 1.0.0 | library | mesh.points -> statistics.first_point_coordinates, statistics.barycenter
     native | 1.0.0 | library | x, p -> y
     nested | 1.0.0 | executable (jsonrpc) | params.gain, params.offset, fields.{}, layers.[] -> summary.total, per_key.{}, layers_out.[]
     rosenbrock | 1.0.0 | library | x, y -> result
+    sounding | 1.0.0 | command | resistivity, thickness -> apparent
     springmass | 1.0.0 | executable (once) | mass, stiffness, damping, pull, time -> period, position, velocity, energy
     vectoradd | 1.0.0 | executable (lines) | a, b, s -> result
     ");

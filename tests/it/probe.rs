@@ -67,6 +67,16 @@ pub fn python() -> Option<&'static str> {
     found.as_deref()
 }
 
+/// Whether there is a program of this name; loud words without it.
+pub fn program(name: &str) -> bool {
+    let there = std::env::var_os("PATH")
+        .is_some_and(|list| std::env::split_paths(&list).any(|folder| folder.join(name).is_file()));
+    if !there {
+        eprintln!("SKIPPED: there is no {name} on the PATH, so that the model that runs it was NOT TESTED");
+    }
+    there
+}
+
 /// Compiles a source of tests/fixtures into the scratch folder, if that has not been done. `{out}` is the result.
 pub fn compile(source: &str, out: &str, arguments: &[&str]) -> PathBuf {
     static LOCK: Mutex<()> = Mutex::new(());

@@ -6,7 +6,7 @@ use std::fmt;
 const LONGEST: usize = 1400;
 
 /// With fewer digits a text says nothing of how many are printed: `%g` leaves the zeros at the end out.
-const TELLING_DIGITS: usize = 4;
+const TELLING_DIGITS: usize = 3;
 
 /// A finite number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -251,11 +251,12 @@ mod tests {
             ("0.000", 1e-3),
             ("1.50", 1e-2),
             ("1.500E+10", 1e7),
+            ("0.00693", 1e-5),
         ] {
             assert!(is_close(quantum(text), expected), "{text}: {}", quantum(text));
         }
         // `%g`, Python and NumPy print these whatever the number of digits that they print of others.
-        for text in ["100", "12345", "12345.", "12345.0", "1.5", "1.23", "1e5", "1.5E-07", "0.0", "0.000E+00", "0.0012"]
+        for text in ["100", "12345", "12345.", "12345.0", "1.5", "0.25", "1e5", "1.5E-07", "0.0", "0.000E+00", "0.0012"]
         {
             assert_eq!(quantum(text), 0.0, "{text}");
         }

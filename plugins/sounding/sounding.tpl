@@ -1,0 +1,4 @@
+ptf ~
+TWO LAYERS
+~ rho1         ~~ h            ~
+~ rho2         ~
