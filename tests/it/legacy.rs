@@ -26,7 +26,7 @@ impl Legacy {
         let legacy = Legacy { folder: tempfile::tempdir().unwrap() };
         legacy.file(
             "model.toml",
-            &format!(
+            format!(
                 "name = 'legacy'\ninput = 'input.json'\noutput = 'output.json'\n[command]\nscratch = 'runs'\n{command}"
             ),
         );
