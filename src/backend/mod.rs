@@ -16,8 +16,12 @@ mod wire;
 
 #[cfg(feature = "cli")]
 pub use child::kill_all;
+#[cfg(feature = "cli")]
+pub(crate) use command::{Proposal, infer, observations, rehearse};
 pub use function::Function;
 pub use library::guest as plugin;
+#[cfg(feature = "cli")]
+pub(crate) use oneshot::answer;
 #[cfg(feature = "cli")]
 pub use open::peek;
 pub use open::{OpenError, OpenOptions, open};

@@ -4,6 +4,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::child::Launch;
+#[cfg(feature = "cli")]
+use super::child::{describe, last_lines};
 use super::wire::Silence;
 use crate::model::{Cancel, ModelError, ModelErrorKind};
 
@@ -47,4 +49,30 @@ pub(super) fn run(launch: &Launch, input: &[u8], limit: Option<Duration>, cancel
     };
     child.stop();
     Err(cut(kind, message, child.wire.last_words()))
+}
+
+/// What a program writes to its stdout until it ends, when `input` is all that its stdin has.
+///
+/// # Errors
+/// It cannot be started, does not end in time, or ends with an exit code other than 0; its last words are told.
+#[cfg(feature = "cli")]
+pub(crate) fn answer(
+    argv: Vec<String>,
+    folder: &std::path::Path,
+    input: &[u8],
+    limit: Duration,
+) -> Result<Vec<u8>, ModelError> {
+    let env = std::collections::BTreeMap::new();
+    let launch = Launch { argv, folder: folder.to_owned(), env, inherit: None, errors: None };
+    let words = |message: String, last_words: &str| match last_words.trim() {
+        "" => message,
+        _ => format!("{message}\nits last words on stderr:\n{}", last_lines(last_words)),
+    };
+    let ran = run(&launch, input, Some(limit), &Cancel::default())
+        .map_err(|cut| ModelError::new(cut.error.kind, words(cut.error.message, &cut.last_words)))?;
+    match ran.status.code() {
+        Some(0) => Ok(ran.stdout),
+        Some(_) => Err(ModelError::failed(words(describe(ran.status), &ran.last_words))),
+        None => Err(ModelError::new(ModelErrorKind::Crashed, words(describe(ran.status), &ran.last_words))),
+    }
 }

@@ -70,10 +70,12 @@ pub(crate) enum Command {
         /// Its name, and its folder's
         name: String,
         /// What to make it of
-        #[arg(long, value_enum)]
-        kind: NewKind,
+        #[arg(long, value_enum, required_unless_present = "from_pest", conflicts_with = "from_pest")]
+        kind: Option<NewKind>,
         #[command(flatten)]
         symbol: SymbolArguments,
+        #[command(flatten)]
+        program: ProgramArguments,
     },
     /// Serve a model over stdin and stdout (used for isolation; not for people)
     #[command(hide = true)]
@@ -326,6 +328,34 @@ pub(crate) struct SymbolArguments {
     pub(crate) call: Option<String>,
 }
 
+/// A program to make a plugin of.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProgramArguments {
+    /// Make it of a case of PEST, by its control file
+    #[arg(long, value_name = "CASE.pst")]
+    pub(crate) from_pest: Option<PathBuf>,
+    /// Of a PEST case: take over the steps of its parameter groups [default: steps are found]
+    #[arg(long, requires = "from_pest")]
+    pub(crate) steps: bool,
+    /// Of the kind command: a file it is given, as it is or a template with {{ name }}; TO=FILE where it has another
+    /// name for the program, or is its stdin; may be repeated
+    #[arg(long, value_name = "[TO=]FILE")]
+    pub(crate) input: Vec<String>,
+    /// Of the kind command: the value of a template's {{ name }}; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub(crate) set: Vec<String>,
+    /// Of the kind command: a number of a file that is an input of the model, as NAME=LINE:FIRST-LAST or NAME=TEXT;
+    /// may be repeated [default: every number with a point]
+    #[arg(long, value_name = "NAME=PLACE", allow_hyphen_values = true)]
+    pub(crate) mark: Vec<String>,
+    /// Of the kind executable: example inputs, as JSON, @FILE, or - for stdin
+    #[arg(long, value_name = "JSON")]
+    pub(crate) payload: Option<String>,
+    /// Of the kinds command and executable: the program and its arguments, after --
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(crate) argv: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NewKind {
     /// A shared library in C
@@ -338,6 +368,10 @@ pub(crate) enum NewKind {
     Shell,
     /// A function in any shared library: --library, --fn and --call
     Symbol,
+    /// A program that knows nothing of JSON, by its input files and an example run
+    Command,
+    /// A program that speaks JSON, by what it says of itself or answers to an example
+    Executable,
 }
 
 impl ValueEnum for AlgorithmName {

@@ -128,7 +128,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Study(study) => study::run(&study, &folders, arguments.quiet),
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
-        Command::New { name, kind, symbol } => new::run(&name, kind, &symbol, &folders),
+        Command::New { name, kind, symbol, program } => new::run(&name, kind, &symbol, &program, &folders),
         Command::Worker { model } => worker::run(&model),
     }
 }

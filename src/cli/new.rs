@@ -1,11 +1,17 @@
 //! `secant new`: a working plugin to start from, its schemas and its first cases included.
 
+mod command;
+mod deck;
+mod draft;
+mod executable;
+mod pest;
+mod schemas;
 #[cfg(feature = "symbol")]
 mod symbol;
 
 use std::path::{Path, PathBuf};
 
-use super::args::{NewKind, SymbolArguments};
+use super::args::{NewKind, ProgramArguments, SymbolArguments};
 use super::{Failure, report};
 
 /// A file of a new plugin: where it goes, and what is in it.
@@ -41,7 +47,13 @@ const SHELL: [File; 2] = [
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Makes the plugin in the first of the folders.
-pub(super) fn run(name: &str, kind: NewKind, symbol: &SymbolArguments, folders: &[PathBuf]) -> Result<(), Failure> {
+pub(super) fn run(
+    name: &str,
+    kind: Option<NewKind>,
+    symbol: &SymbolArguments,
+    program: &ProgramArguments,
+    folders: &[PathBuf],
+) -> Result<(), Failure> {
     let plain = !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
         && !name.starts_with('.');
@@ -54,10 +66,14 @@ pub(super) fn run(name: &str, kind: NewKind, symbol: &SymbolArguments, folders: 
     if folder.exists() {
         return Err(Failure::Caller(format!("{} exists already", folder.display())));
     }
-    if kind != NewKind::Symbol && !symbol.library.is_empty() {
+    if kind != Some(NewKind::Symbol) && !symbol.library.is_empty() {
         return Err(Failure::Caller("--library, --fn and --call are for --kind symbol".to_owned()));
     }
+    let draft = || draft::Draft::begin(&folder);
+    let Some(kind) = kind else { return pest::make(program, draft()?) };
     let own: &[File] = match kind {
+        NewKind::Command => return command::make(program, draft()?),
+        NewKind::Executable => return executable::make(program, draft()?),
         NewKind::C => &C,
         NewKind::Rust => &RUST,
         NewKind::Python => &PYTHON,

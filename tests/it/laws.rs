@@ -23,7 +23,20 @@ const ROOMS: [&[&str]; 13] = [
 
 /// What a front door may name of the room of foreign things.
 const BACKEND_BY_API: [&str; 4] = ["Function", "OpenError", "OpenOptions", "open"];
-const BACKEND_BY_CLI: [&str; 6] = ["OpenError", "OpenOptions", "open", "peek", "kill_all", "stdio::guest"];
+/// The last five are for `secant new`, which looks at programs before there is a model.
+const BACKEND_BY_CLI: [&str; 11] = [
+    "OpenError",
+    "OpenOptions",
+    "open",
+    "peek",
+    "kill_all",
+    "stdio::guest",
+    "Proposal",
+    "infer",
+    "rehearse",
+    "observations",
+    "answer",
+];
 
 struct Source {
     /// Below `src/`, with slashes.

@@ -13,6 +13,7 @@ mod hessian;
 mod laws;
 mod legacy;
 mod misbehave;
+mod new;
 mod probe;
 mod program;
 #[cfg(feature = "remote")]

@@ -32,7 +32,7 @@ struct Runner {
 }
 
 /// Inputs laid out as texts, and the value of every field.
-struct Laid {
+pub(super) struct Laid {
     arguments: Vec<(Text, Vec<Slot>)>,
     env: Vec<(Text, Vec<Slot>)>,
     files: Vec<(Text, Vec<Slot>)>,
@@ -249,7 +249,7 @@ fn texts(adapter: &Adapter, inputs: &Tree, asked: Asked) -> Result<[Vec<(String,
 
 impl Laid {
     /// The coordinates of `wrt` are given point by point; all else is as `inputs` have it.
-    fn new(
+    pub(super) fn new(
         adapter: &Adapter,
         signature: &Signature,
         inputs: &Tree,
@@ -287,7 +287,7 @@ impl Laid {
     }
 
     /// The texts at these coordinates.
-    fn write(&self, x: &[f64], script: &mut Script) -> Result<(), ModelError> {
+    pub(super) fn write(&self, x: &[f64], script: &mut Script) -> Result<(), ModelError> {
         let written = |(text, slots): &(Text, Vec<Slot>), out: &mut Vec<u8>| {
             let mut slots = slots.iter();
             out.clear();

@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-#[cfg(test)]
+#[cfg(feature = "cli")]
 pub use read::{ArrayText, JsonValue};
 pub use read::{
     Column, Csv, DakotaResults, Endian, NumbersOf, Pattern, PestInstructions, Raw, RawType, Read, Reading, Table,

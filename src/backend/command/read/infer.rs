@@ -17,12 +17,24 @@ const MOST: usize = 50;
 /// Of a longer text only the beginning is an example.
 const LONGEST: usize = 1 << 20;
 
+/// A reading that is proposed.
+pub(crate) struct Proposal {
+    /// Made of the words beside it.
+    pub(crate) name: String,
+    /// Where the numbers are.
+    pub(crate) read: Read,
+    /// What it reads of the example.
+    pub(crate) numbers: Vec<f64>,
+    /// Their shape in the text: of one number none.
+    pub(crate) shape: Vec<usize>,
+}
+
 /// Proposes readings, in the order of the text, each with a name made of the words beside it: of a JSON document every
 /// number and array of numbers, of comma-separated values every column, of a text of numbers alone all of them, else
 /// what follows words on their line. Whole numbers among words are left out: they count or date things.
 ///
 /// `from` is the file, or `stdout` or `stderr`. Every reading that is proposed reads this text.
-pub(crate) fn infer(from: &str, text: &[u8]) -> Vec<(String, Read)> {
+pub(crate) fn infer(from: &str, text: &[u8]) -> Vec<Proposal> {
     let text = &text[..text.len().min(LONGEST)];
     let mut proposals = Proposals { from, text, names: HashSet::new(), readings: Vec::new() };
     if let Ok(document) = serde_json::from_slice::<Value>(text)
@@ -39,7 +51,7 @@ struct Proposals<'a> {
     from: &'a str,
     text: &'a [u8],
     names: HashSet<String>,
-    readings: Vec<(String, Read)>,
+    readings: Vec<Proposal>,
 }
 
 impl Proposals<'_> {
@@ -53,7 +65,7 @@ impl Proposals<'_> {
             return false;
         }
         let name = self.name(words);
-        self.readings.push((name, read));
+        self.readings.push(Proposal { name, read, numbers: found.numbers, shape: found.shape });
         true
     }
 
@@ -216,10 +228,11 @@ mod tests {
 
     /// Names and what their readings read.
     fn inferred(text: &str) -> Vec<(String, Vec<f64>)> {
-        let read = |(name, read): (String, Read)| {
+        let read = |proposal: Proposal| {
             let mut found = Found::new(1000);
-            Reader::load(&read, std::path::Path::new("")).unwrap().read(text.as_bytes(), &mut found).unwrap();
-            (name, found.numbers)
+            Reader::load(&proposal.read, std::path::Path::new("")).unwrap().read(text.as_bytes(), &mut found).unwrap();
+            assert_eq!((&found.numbers, &found.shape), (&proposal.numbers, &proposal.shape));
+            (proposal.name, found.numbers)
         };
         infer("out.txt", text.as_bytes()).into_iter().map(read).collect()
     }

@@ -9,7 +9,7 @@ mod columns;
 mod csv;
 mod dakota;
 mod found;
-#[cfg(test)]
+#[cfg(feature = "cli")]
 mod infer;
 mod json;
 mod npy;
@@ -26,7 +26,11 @@ use std::path::Path;
 
 pub(crate) use dakota::gradients;
 pub(crate) use found::Found;
+#[cfg(feature = "cli")]
+pub(crate) use infer::{Proposal, infer};
 pub(crate) use number::{NoNumber, Number};
+#[cfg(feature = "cli")]
+pub(crate) use pest::observations;
 
 use crate::manifest::command::{Read, Reading};
 

@@ -14,6 +14,12 @@ use super::found::Found;
 use super::number::Number;
 use crate::manifest::command::PestInstructions;
 
+/// The observations that an instruction file reads, in the order it reads them, in lower case.
+#[cfg(feature = "cli")]
+pub(crate) fn observations(text: &[u8]) -> Result<Vec<String>, String> {
+    Ok(Instructions::parse(text)?.names.into_iter().collect())
+}
+
 /// Instructions, and where each observation goes.
 #[derive(Debug)]
 pub(super) struct PestReading {
