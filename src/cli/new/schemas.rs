@@ -19,10 +19,10 @@ pub(super) fn of(value: &Value, whole: bool) -> Value {
         Value::Number(_) => json!({"type": "number", "differentiable": true}),
         Value::Array(items) => match shape(value) {
             Some(shape) if whole && !has_point(value) => {
-                json!({"type": "array", "items": {"type": "integer"}, "shape": shape})
+                json!({"dtype": "int64", "shape": shape})
             }
             Some(shape) => {
-                json!({"type": "array", "items": {"type": "number"}, "shape": shape, "differentiable": true})
+                json!({"dtype": "float64", "shape": shape, "differentiable": true})
             }
             None => match items.first() {
                 Some(first) if items.iter().all(|item| of(item, whole) == of(first, whole)) => {
