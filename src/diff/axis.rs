@@ -29,7 +29,7 @@ impl Axis {
     #[inline]
     pub(super) fn displaced(&self, by: f64) -> f64 {
         let Some(text) = self.text else { return self.in_bounds(round_to(self.x + by, self.bits)) };
-        let whole = carried(text, self.x, by);
+        let whole = self.snapped(by);
         let (up, down) = self.room();
         let whole = if whole > up || -whole > down { by.clamp(-down, up) } else { whole };
         let value = text.round_within(round_to(self.x + whole, self.bits), self.lower, self.upper);
@@ -63,10 +63,9 @@ impl Axis {
         if carried > 0.0 { carried } else { self.step }
     }
 
-    /// How many bits the values around it are told apart by.
-    pub(super) fn precision(&self) -> i32 {
-        let bits = self.bits as i32;
-        if self.text.is_none() { bits } else { bits.min((self.magnitude() / self.spacing(0.0)).log2() as i32 + 1) }
+    /// A step as its text can carry it, 0 if it cannot; any step of a coordinate that is not written in one.
+    pub(super) fn snapped(&self, step: f64) -> f64 {
+        self.text.map_or(step, |text| carried(text, self.x, step))
     }
 
     /// The greater of its magnitude and its scale.

@@ -14,7 +14,7 @@
 
 use std::collections::HashMap;
 
-use super::{Axis, Displacement};
+use super::{Axis, Defect, Displacement};
 
 /// Rungs of the ladder of steps on every line, each so many times as long as the one below.
 const RUNGS: i32 = 4;
@@ -77,15 +77,15 @@ pub struct Curved {
 
 impl Curvature {
     /// All second derivatives: the pairs are (0, 0), (1, 0), (1, 1), (2, 0), ... `size` is the magnitude of what φ
-    /// is a sum of and `noise` its noise at the base. An error is a coordinate without room.
-    pub fn all(axes: Vec<Axis>, size: f64, noise: f64) -> Result<Curvature, usize> {
+    /// is a sum of and `noise` its noise at the base. An error is a coordinate that cannot be moved.
+    pub fn all(axes: Vec<Axis>, size: f64, noise: f64) -> Result<Curvature, Defect> {
         let pairs = (0..axes.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
         let lines = (0..axes.len()).map(|i| vec![(i, 1.0)]).collect();
         Curvature::new(axes, lines, pairs, size, noise)
     }
 
     /// Those of H·v at the given coordinates.
-    pub fn product(axes: Vec<Axis>, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, usize> {
+    pub fn product(axes: Vec<Axis>, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, Defect> {
         let along: Vec<(usize, f64)> = v.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
         let pairs = if along.is_empty() { Vec::new() } else { (1..=at.len()).map(|i| (i, 0)).collect() };
         let lines = std::iter::once(along).chain(at.iter().map(|&i| vec![(i, 1.0)])).collect();
@@ -98,7 +98,7 @@ impl Curvature {
         pairs: Vec<(usize, usize)>,
         size: f64,
         noise: f64,
-    ) -> Result<Curvature, usize> {
+    ) -> Result<Curvature, Defect> {
         let relative = if size > 0.0 { (noise / size).clamp(f64::EPSILON / 4.0, 0.01) } else { f64::EPSILON / 4.0 };
         let lines = lines.into_iter().filter(|moves| !moves.is_empty());
         let lines = lines.map(|moves| Line::new(&axes, moves, relative)).collect::<Result<_, _>>()?;
@@ -294,7 +294,7 @@ impl Line {
     /// Steps about the best for functions whose derivatives are of the size of their value over powers of the
     /// coordinate: extrapolated, the noise e/h² balances truncation of the order h⁴ at (100 e)^(1/6). Where x is
     /// far below its scale, there are such for either magnitude.
-    fn new(axes: &[Axis], moves: Vec<(usize, f64)>, noise: f64) -> Result<Line, usize> {
+    fn new(axes: &[Axis], moves: Vec<(usize, f64)>, noise: f64) -> Result<Line, Defect> {
         let least = |length: &dyn Fn(&Axis, f64) -> f64| {
             moves.iter().map(|&(i, v)| length(&axes[i], v) / v.abs()).fold(f64::INFINITY, f64::min)
         };
@@ -304,6 +304,13 @@ impl Line {
         let magnitude = least(&|axis, _| axis.magnitude());
         let scale = least(&|axis, _| axis.x.abs().max(axis.scale));
         let relative = (4.0 * (100.0 * noise).powf(1.0 / 6.0)).min(0.5);
+        // A coordinate alone, whose text cannot carry every value: its shortest step is still one.
+        let written = match moves[..] {
+            [(i, 1.0)] if !by_hand => Some(&axes[i]).filter(|axis| axis.text.is_some()),
+            _ => None,
+        };
+        let snapped = |h: f64| written.map_or(h, |axis| axis.snapped(h));
+        let shortest = written.map_or(0.0, |axis| 2.0 * axis.spacing(0.0) * GROWTH.powi(RUNGS - 1));
         let wanted = match by_hand {
             true => vec![least(&|axis, _| axis.step)],
             false if scale > 64.0 * magnitude => vec![relative * magnitude, relative * scale],
@@ -312,16 +319,16 @@ impl Line {
         // To one side everything is twice as far away.
         let (near, far) = (up.min(down), up.max(down) / 2.0);
         if near.max(far) <= 0.0 {
-            return Err(moves[0].0);
+            return Err(Defect::NoRoom { coordinate: moves[0].0 });
         }
         let away = if up >= down { 1.0 } else { -1.0 };
         let (count, growth) = if by_hand { (2, 2.0) } else { (RUNGS, GROWTH) };
         let mut rungs: Vec<Rung> = Vec::new();
-        for wanted in wanted.into_iter().filter(|wanted| wanted.is_finite()) {
+        for wanted in wanted.into_iter().filter(|wanted| wanted.is_finite()).map(|wanted| wanted.max(shortest)) {
             let (room, shift) = if near >= wanted.min(far) / GROWTH { (near, 0.0) } else { (far, away) };
             // Powers of two, so that x + h is exact wherever it can be.
             let longest = if by_hand { wanted } else { wanted.log2().floor().exp2() }.min(room);
-            let longer = (0..count).rev().map(|k| Rung { h: longest / f64::powi(growth, k), shift });
+            let longer = (0..count).rev().map(|k| Rung { h: snapped(longest / f64::powi(growth, k)), shift });
             let last = rungs.last().map_or(0.0, |rung| rung.h);
             rungs.extend(longer.filter(|rung| rung.h > 1.5 * last));
         }
@@ -333,10 +340,13 @@ impl Line {
             moves.iter().all(still)
         };
         if rungs.len() < count as usize || rungs.iter().any(|rung| rung.h.powi(2) < f64::MIN_POSITIVE || stays(rung)) {
-            return Err(moves[0].0);
+            let coordinate = moves[0].0;
+            let (text, step) = (axes[coordinate].text, axes[coordinate].step);
+            let lost = by_hand || text.is_some();
+            return Err(if lost { Defect::StepLost { coordinate, step, text } } else { Defect::NoRoom { coordinate } });
         }
-        // A coordinate that moves by powers of two goes where it should.
-        let exact = !by_hand && matches!(moves[..], [(i, 1.0)] if axes[i].text.is_none());
+        // A coordinate alone goes where it should: by powers of two, or by what its text can carry.
+        let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
         let ulp = |&(i, v): &(usize, f64)| axes[i].spacing(0.0) / 2.0 / v.abs();
         let blur = if exact { 0.0 } else { moves.iter().map(ulp).fold(0.0, f64::max) };
         Ok(Line { moves, rungs, blur, by_hand, chosen: 0 })
@@ -395,7 +405,8 @@ mod tests {
     fn the_hessian_of_rosenbrock() {
         for (x, y) in [(-1.2, 1.0), (1.0, 1.0), (0.0, 0.0), (3.0, -2.0)] {
             let axes = vec![axis(x, -9.0, 9.0), axis(y, -9.0, 9.0)];
-            let machine = Curvature::all(axes, rosenbrock(&[x, y]), 1e-16).unwrap_or_else(|i| panic!("{i}"));
+            let machine =
+                Curvature::all(axes, rosenbrock(&[x, y]), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, evaluations) = solved(machine, &[x, y], rosenbrock);
             assert_bounded(&found, &[2.0 - 400.0 * (y - 3.0 * x * x), -400.0 * x, 200.0], 1e-5);
             assert!(evaluations <= 1 + 2 * (8 + 8) + 2 * 3, "{evaluations}");
@@ -410,12 +421,12 @@ mod tests {
         };
         for (x, y) in [(0.0, 1.0), (0.0, 0.0), (1.0, 0.5), (1e-9, 0.999)] {
             let axes = vec![axis(x, 0.0, 1.0), axis(y, 0.0, 1.0)];
-            let machine = Curvature::all(axes, f(&[x, y]), 1e-16).unwrap_or_else(|i| panic!("{i}"));
+            let machine = Curvature::all(axes, f(&[x, y]), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, _) = solved(machine, &[x, y], f);
             let e = f(&[x, y]);
             assert_bounded(&found, &[e, 2.0 * e, 4.0 * e], 1e-3 * e);
         }
-        assert_eq!(Curvature::all(vec![axis(1.0, 1.0, 1.0)], 1.0, 0.0).err(), Some(0));
+        assert_eq!(Curvature::all(vec![axis(1.0, 1.0, 1.0)], 1.0, 0.0).err(), Some(Defect::NoRoom { coordinate: 0 }));
     }
 
     #[test]
@@ -423,7 +434,7 @@ mod tests {
         for noise in [1e-10, 1e-6, 1e-3] {
             let f = |x: &[f64]| ((x[0].sin() * x[1].exp()) / noise).round() * noise;
             let axes = vec![axis(0.8, -9.0, 9.0), axis(0.4, -9.0, 9.0)];
-            let machine = Curvature::all(axes, 1.0, noise / 12f64.sqrt()).unwrap_or_else(|i| panic!("{i}"));
+            let machine = Curvature::all(axes, 1.0, noise / 12f64.sqrt()).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, _) = solved(machine, &[0.8, 0.4], f);
             let (s, c, e) = (0.8f64.sin(), 0.8f64.cos(), 0.4f64.exp());
             assert_bounded(&found, &[-s * e, c * e, s * e], 300.0 * noise.powf(0.6));
@@ -434,7 +445,8 @@ mod tests {
     fn a_product_is_that_of_the_hessian() {
         let (x, v) = ([-1.2, 1.0], [0.5, -2.0]);
         let axes = vec![axis(x[0], -9.0, 9.0), axis(x[1], -9.0, 9.0)];
-        let machine = Curvature::product(axes, &v, &[0, 1], rosenbrock(&x), 1e-15).unwrap_or_else(|i| panic!("{i}"));
+        let machine =
+            Curvature::product(axes, &v, &[0, 1], rosenbrock(&x), 1e-15).unwrap_or_else(|defect| panic!("{defect:?}"));
         let (found, _) = solved(machine, &x, rosenbrock);
         let h = [2.0 - 400.0 * (x[1] - 3.0 * x[0] * x[0]), -400.0 * x[0], 200.0];
         assert_bounded(&found, &[h[0] * v[0] + h[1] * v[1], h[1] * v[0] + h[2] * v[1]], 1e-5);

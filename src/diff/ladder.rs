@@ -18,7 +18,7 @@ const BELIEVED: usize = 3;
 /// One step, and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rung {
-    /// The step: a power of two.
+    /// The step: a power of two, or what the coordinate's text can carry next to one.
     pub step: f64,
     /// The coordinate's value ahead of the base.
     pub ahead: Result<f64, Missing>,
@@ -43,10 +43,17 @@ pub fn ladder(axis: &Axis) -> Vec<Rung> {
         if by.abs() > room {
             return Err(Missing::Bounds);
         }
+        if by == 0.0 {
+            return Err(Missing::Lost);
+        }
         let value = axis.displaced(by);
         if ((value - axis.x) / by - 1.0).abs() > OFF { Err(Missing::Lost) } else { Ok(value) }
     };
-    let rung = |step: f64| Rung { step, ahead: end(step, up), behind: end(-step, down) };
+    let rung = |wanted: f64| {
+        let carried = axis.snapped(wanted);
+        let step = if carried > 0.0 { carried } else { wanted };
+        Rung { step, ahead: end(carried, up), behind: end(-carried, down) }
+    };
     (0..=OCTAVES).rev().map(|octave| rung(longest * 2f64.powi(-octave))).collect()
 }
 

@@ -42,15 +42,17 @@ pub(super) struct Reach {
     pub(super) magnitude: f64,
     /// The greater of |x| and the scale.
     pub(super) scale: f64,
-    /// How what moves is written, and its value; if it is one coordinate, and its text cannot carry every value.
-    pub(super) text: Option<(Decimal, f64)>,
+    /// How what moves is written, its value, and how far the parameter moves it; if it is one coordinate, and its text
+    /// cannot carry every value.
+    pub(super) text: Option<(Decimal, f64, f64)>,
 }
 
 impl Reach {
     /// The step as it can be taken, and no shorter than one can be.
     pub(super) fn carried(&self, step: f64) -> f64 {
-        let Some((text, x)) = self.text else { return step };
-        carried(text, x, step.max(text.spacing(x.abs() + step)))
+        let Some((text, x, unit)) = self.text else { return step };
+        let by = step * unit;
+        carried(text, x, by.max(text.spacing(x.abs() + by))) / unit
     }
 }
 
@@ -84,6 +86,11 @@ impl Lines {
             if !fixed.is_empty() {
                 return Err(fixed);
             }
+        }
+        if moves().count() > 1 && moves().any(|(i, _)| axes[i].text.is_some()) {
+            // Rounded coordinates would not lie on the tangent's line: each goes alone.
+            let lines = moves().map(|one| stepped(Line::new(axes, std::iter::once(one), 1))).collect();
+            return Ok(Lines::Along { lines, parts: true });
         }
         let stencil = Stencil::within(shape, whole.reach.step, whole.reach.up, whole.reach.down);
         if stencil.step().abs() >= whole.reach.step / 8.0 {
@@ -128,7 +135,7 @@ impl Lines {
                 let axis = &axes[probe];
                 let (up, down) = axis.room();
                 let Axis { step, by_hand, .. } = *axis;
-                let text = axis.text.map(|text| (text, axis.x));
+                let text = axis.text.map(|text| (text, axis.x, 1.0));
                 Reach { up, down, step, by_hand, magnitude: axis.magnitude(), scale: axis.scale_here(), text }
             }
             Lines::Along { lines, .. } => lines[probe].reach,
@@ -144,6 +151,11 @@ impl Lines {
             Lines::Axes => axes[probe].displaced(t) - axes[probe].x,
             // Coordinates are rounded each in its own way.
             Lines::Along { lines, parts } => {
+                if let [(i, v)] = lines[probe].moves[..]
+                    && axes[i].text.is_some()
+                {
+                    return (axes[i].displaced(v * t) - axes[i].x) / v;
+                }
                 let moves = |(i, v): &(usize, f64)| axes[*i].displaced(v * t) != axes[*i].x;
                 let mut line = lines[probe].moves.iter();
                 // A tangent may be lost in some of its coordinates, of columns none may be lost.
@@ -224,6 +236,7 @@ impl Line {
             reach.magnitude = least(reach.magnitude, scale);
             reach.scale = reach.magnitude;
             line.moves.push((i, v));
+            reach.text = axis.text.map(|text| (text, axis.x, v.abs())).filter(|_| line.moves.len() == 1);
         }
         line
     }

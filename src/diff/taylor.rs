@@ -34,22 +34,33 @@ pub struct Ray {
 }
 
 impl Ray {
-    /// A direction drawn for this seed, towards where there is room. Its coordinates have three significant bits, so
-    /// that x + h d is exact where h is a power of two.
+    /// A direction drawn for this seed, towards where there is room. Its coordinates have three significant bits, or
+    /// are as many of what a text can tell apart, so that x + h d is exact where h is a power of two.
     pub fn draw(axes: &[Axis], seed: u64) -> Ray {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut shortest = SHORTEST;
         let direction = axes.iter().map(|axis| {
             let (eighths, up) = (random.random_range(4..8u8), random.random::<bool>());
             let (above, below) = axis.room();
             let up = if up { above >= below.min(axis.magnitude()) } else { below < above.min(axis.magnitude()) };
             let most = if up { above } else { below };
             let wanted = axis.magnitude().min(most);
-            let power = if wanted > 0.0 { wanted.log2().floor().exp2() / 8.0 } else { 0.0 };
+            let spacing = axis.text.map_or(0.0, |text| text.spacing(axis.x.abs() + wanted));
+            let power = if spacing > 0.0 {
+                // Halved so many times a step is still a whole number of spacings.
+                let halves = (wanted / (8.0 * spacing)).log2().floor().max(0.0);
+                shortest = shortest.max(-halves as i32);
+                spacing * halves.exp2()
+            } else {
+                shortest = shortest.max(6 - axis.bits as i32);
+                if wanted > 0.0 { wanted.log2().floor().exp2() / 8.0 } else { 0.0 }
+            };
             let length = power * f64::from(eighths);
+            let length = if length > most { 0.0 } else { length };
             if up { length } else { -length }
         });
-        let bits = axes.iter().map(Axis::precision).min().unwrap_or(53);
-        Ray { direction: direction.collect(), shortest: SHORTEST.max(6 - bits) }
+        let direction = direction.collect();
+        Ray { direction, shortest }
     }
 
     /// The lengths of its steps, from the longest.

@@ -29,9 +29,10 @@ pub(super) fn based(context: &Context<'_>, inputs: Tree, wrt: Layout, of: Layout
     for span in base.wrt.spans() {
         let (lower, upper) = domain(context.pool.model().signature(), span);
         for (i, text) in texts.iter().enumerate().skip(span.offset).take(span.len) {
-            let (name, x) = (base.wrt.name(i), base.x[i]);
+            let x = base.x[i];
             let value = text.round_within(x, lower, upper);
             if value.is_nan() {
+                let name = base.wrt.name(i);
                 let message = format!("Value error, {name} = {x} does not fit where it is written, as {text}");
                 faults.push(Violation { path: span.path.clone(), code: "value_error", message });
             } else if value != x {
@@ -43,16 +44,6 @@ pub(super) fn based(context: &Context<'_>, inputs: Tree, wrt: Layout, of: Layout
         return Err(Error::Caller(Violations(limited(faults))));
     }
     if moved.is_empty() { Ok(base) } else { Ok(Base::new(base.displaced(&moved), base.wrt, base.of)) }
-}
-
-/// Whether several coordinates are written in texts that cannot carry every value.
-pub(super) fn arrives_rounded(context: &Context<'_>, request: &Request) -> Result<bool, Error> {
-    let wrt = Layout::of(&request.inputs, &request.wrt)
-        .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
-    let base = Base::new(request.inputs.clone(), wrt, Layout::default());
-    let texts = texts(context, &base)?;
-    let coarse = texts.iter().zip(&base.x).any(|(text, x)| text.spacing(x.abs().max(1.0)) > 0.0);
-    Ok(coarse && base.x.len() > 1)
 }
 
 fn texts(context: &Context<'_>, base: &Base) -> Result<Vec<Decimal>, Error> {

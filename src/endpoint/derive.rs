@@ -1,6 +1,5 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
-use super::axes::arrives_rounded;
 use super::differences::{algorithm_name, differences};
 use super::jacobian::{Values, not_holomorphic};
 use super::report::{Bounds, Report};
@@ -59,30 +58,20 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
     let tangent: Vec<f64> = request.vectors.iter().flat_map(|(_, array)| array.to_vec()).collect();
     if algorithm_name(context, request, settings)? == AlgorithmName::Complex {
         let (Base { of, .. }, columns, bounds, mut report) = complex::columns(context, request, settings)?;
-        report.bounds = Some(Bounds::Vectors(of.unravel_wide(&product(&bounds, of.len(), &tangent, f64::abs))));
-        return Ok((narrow(&of, &product(&columns, of.len(), &tangent, |v| v), context)?, report));
-    }
-    if arrives_rounded(context, request)? {
-        // Rounded coordinates would not lie on the tangent's line.
-        let (base, found, mut report) = differences(context, request, settings, Problem::Jacobian, |_| Ok(None))?;
-        let of = base.of;
-        let bounds = found.bounds.map(|bounds| product(&bounds, of.len(), &tangent, f64::abs));
-        report.bounds = bounds.map(|bounds| Bounds::Vectors(of.unravel_wide(&bounds)));
-        return Ok((narrow(&of, &product(&found.values, of.len(), &tangent, |v| v), context)?, report));
+        let product = |columns: &[f64], weight: fn(f64) -> f64| {
+            let mut product = vec![0.0; of.len()];
+            for (column, v) in columns.chunks_exact(of.len().max(1)).zip(&tangent) {
+                product.iter_mut().zip(column).for_each(|(sum, value)| *sum += value * weight(*v));
+            }
+            product
+        };
+        report.bounds = Some(Bounds::Vectors(of.unravel_wide(&product(&bounds, f64::abs))));
+        return Ok((narrow(&of, &product(&columns, |v| v), context)?, report));
     }
     let (base, found, mut report) = differences(context, request, settings, Problem::Jvp(&tangent), |_| Ok(None))?;
     let of = base.of;
     report.bounds = found.bounds.map(|bounds| Bounds::Vectors(of.unravel_wide(&bounds)));
     Ok((narrow(&of, &found.values, context)?, report))
-}
-
-/// The sum of the columns, of length m each, times these weights of the tangent.
-fn product(columns: &[f64], m: usize, tangent: &[f64], weight: fn(f64) -> f64) -> Vec<f64> {
-    let mut product = vec![0.0; m];
-    for (column, v) in columns.chunks_exact(m.max(1)).zip(tangent) {
-        product.iter_mut().zip(column).for_each(|(sum, value)| *sum += value * weight(*v));
-    }
-    product
 }
 
 /// w·J: for each input an array of its shape and dtype. No matrix is held.

@@ -296,9 +296,13 @@ impl Seen<'_> {
                     Ok((_, Some(Err(error)))) => format!("where the model fails: {}", brief(&error.message)),
                     Ok(_) => "where an output is not finite".to_owned(),
                     Err(Missing::Bounds) => "which would leave the bounds".to_owned(),
-                    Err(Missing::Lost) => {
-                        format!("which are lost in the precision of {}", wrt.spans()[wrt.locate(self.coordinate)].dtype)
-                    }
+                    Err(Missing::Lost) => match self.axis.text {
+                        Some(text) => format!("which change nothing in its text, written as {text}"),
+                        None => {
+                            let span = &wrt.spans()[wrt.locate(self.coordinate)];
+                            format!("which are lost in the precision of {}", span.dtype)
+                        }
+                    },
                 };
                 match left_out.iter_mut().find(|known| known.why == why) {
                     Some(known) => known.displacements.push(by),

@@ -6,7 +6,7 @@ mod values;
 
 use std::time::Instant;
 
-use super::axes::{based, refused};
+use super::axes::based;
 use super::derive::ravel_cotangents;
 use super::jacobian::Values;
 use super::report::{Bounds, Noise, Report, Steps};
@@ -14,9 +14,7 @@ use super::request::{Request, Wanted};
 use super::settings::Settings;
 use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, apply};
-use crate::diff::Defect;
 use crate::manifest::AlgorithmName;
-use crate::model::Base;
 use crate::tree::{Array, DType, Layout, Path};
 
 /// Where second derivatives are taken, and of what.
@@ -182,11 +180,4 @@ fn one(of: &Layout) -> Result<Vectors, Error> {
             Err(Error::caller(spans.first().map_or_else(Path::root, |span| span.path.clone()), "value_error", message))
         }
     }
-}
-
-/// A coordinate without room for a step, or whose step by hand is too small.
-fn immovable(coordinate: usize, by_hand: Option<f64>, base: &Base) -> Error {
-    let defect =
-        by_hand.map_or(Defect::NoRoom { coordinate }, |step| Defect::StepLost { coordinate, step, text: None });
-    refused(&[defect], base)
 }

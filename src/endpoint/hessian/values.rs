@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Found, Subject, immovable, layout};
-use crate::diff::{Curvature, Curved, Displacement, Problem, Ray};
+use super::{Found, Subject, layout};
+use crate::diff::{Axis, Curvature, Curved, Defect, Displacement, Problem, Ray};
 use crate::endpoint::Error;
-use crate::endpoint::axes::{axes, based, short};
+use crate::endpoint::axes::{axes, based, refused, short};
 use crate::endpoint::differences::{differences, non_finite, workers};
 use crate::endpoint::error::Place;
 use crate::endpoint::request::Request;
@@ -69,7 +69,7 @@ fn nothing() -> Found {
 fn curvature(
     subject: &Subject<'_, '_>,
     base: &Base,
-    machine: impl FnOnce(Vec<crate::diff::Axis>, f64, f64) -> Result<Curvature, usize>,
+    machine: impl FnOnce(Vec<Axis>, f64, f64) -> Result<Curvature, Defect>,
 ) -> Result<(Curved, Found), Error> {
     let Subject { context, settings, gradient, outputs, weights, .. } = subject;
     let axes = axes(context, gradient, settings, base, 2)?;
@@ -79,9 +79,7 @@ fn curvature(
     let typical = clock.elapsed() / u32::try_from(found.evaluations).unwrap_or(u32::MAX);
     let size = outputs.iter().zip(weights).map(|(y, w)| (y * w).abs()).sum();
     found.noise = Some(noise);
-    let by_hand: Vec<_> = axes.iter().map(|axis| axis.by_hand.then_some(axis.step)).collect();
-    let mut machine =
-        machine(axes, size, noise).map_err(|coordinate| immovable(coordinate, by_hand[coordinate], base))?;
+    let mut machine = machine(axes, size, noise).map_err(|defect| refused(&[defect], base))?;
 
     let workers = workers(context, settings, typical);
     let mut failure = None;

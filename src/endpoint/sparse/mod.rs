@@ -163,6 +163,13 @@ impl Asked<'_> {
         if random || complex(&base.wrt) {
             return Ok(Outcome::Dense(Detour::default()));
         }
+        if axes.iter().any(|axis| axis.text.is_some()) {
+            // Each would be rounded in its own way, and the sum of a group would show nothing of it.
+            let warning = "the sparsity pattern was not used: inputs are written with so few digits that they must \
+                           move one by one"
+                .to_owned();
+            return Ok(Outcome::Dense(Detour { evaluations: 0, warning: Some(warning) }));
+        }
         let clock = Instant::now();
         let scouted = scout(context, request, base, &Displacement::new(), diff::Place::Base)?;
         if complex(&scouted.base.of) {
