@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use secant::json;
+use secant::{Value, json};
 
 use crate::program::{Outcome, Run};
 
@@ -202,6 +202,60 @@ fn the_step_is_what_the_text_carries() {
     let refused = legacy.run(&["jacobian", r#"{"inputs": {"x": 1.2345678}}"#, "--eps", "1e-6"]);
     assert_eq!(refused.code, 2, "{}", refused.shown());
     assert_says(&refused.stderr, &["x", "1e-6", "text"]);
+}
+
+/// a² b + exp(b), of two inputs that are written with four digits.
+fn coarse() -> Legacy {
+    let leaf = json!({"type": "number", "differentiable": true});
+    let object = |names: &[&str]| {
+        let fields: serde_json::Map<String, Value> =
+            names.iter().map(|name| (name.to_string(), leaf.clone())).collect();
+        json!({"type": "object", "properties": fields, "required": names}).to_string()
+    };
+    let command = r#"
+argv = ["awk", "{ printf \"%.15e\\n\", $1 * $1 * $2 + exp($2) }"]
+write = [{ to = "stdin", text = "{{ a | fmt('%.3e') }} {{ b | fmt('%.3e') }}\n" }]
+read.y = { array = "text" }
+"#;
+    Legacy::of(&object(&["a", "b"]), &object(&["y"]), command, "")
+}
+
+#[test]
+fn what_few_digits_carry_holds_for_every_question() {
+    let legacy = coarse();
+    let number = |outcome: Outcome, places: &[&str]| {
+        let value = outcome.expect(0).json();
+        places.iter().fold(&value, |value, place| &value[*place])["data"]["buffer"].as_f64().unwrap()
+    };
+    for a in [0.9, 1.2345, 1.7, 3.1] {
+        // Four digits: the base is where the text says.
+        let (x, b) = (format!("{a:.3e}").parse::<f64>().unwrap(), 0.7f64);
+        let inputs = json!({"a": a, "b": b});
+        let checked = legacy.run(&["check", &json!({"inputs": inputs}).to_string()]).expect(0);
+        assert_says(&String::from_utf8_lossy(&checked.stdout), &["ok      Taylor remainder of y, auto: slope 2."]);
+
+        let product = json!({"inputs": inputs, "jvp_inputs": ["a", "b"], "tangent_vector": {"a": 1, "b": 0.5}});
+        let found = number(legacy.run(&["jvp", &product.to_string()]), &["y"]);
+        let expected = 2.0 * x * b + 0.5 * (x * x + b.exp());
+        assert!((found / expected - 1.0).abs() < 1e-6, "{a}: {found} {expected}");
+
+        let second = |wrt: &str, other: &str| {
+            number(legacy.run(&["hessian", &json!({"inputs": inputs}).to_string()]), &[wrt, other])
+        };
+        for (found, expected) in [(second("a", "a"), 2.0 * b), (second("a", "b"), 2.0 * x), (second("b", "b"), b.exp())]
+        {
+            assert!((found / expected - 1.0).abs() < 1e-4, "{a}: {found} {expected}");
+        }
+    }
+    let studied = legacy.run(&["study", r#"{"inputs": {"a": 1.2345, "b": 0.7}}"#, "--element", "a"]).expect(0);
+    assert_says(&String::from_utf8_lossy(&studied.stdout), &["which change nothing in its text,", "written as %.3e"]);
+}
+
+#[test]
+fn a_sign_of_failure_is_seen_wherever_it_stands_in_stderr() {
+    let script = "echo 'DIVERGED' >&2; awk 'BEGIN { for (i = 0; i < 9000; i++) print \"chatter\" }' >&2; echo y = 4";
+    let legacy = Legacy::new(&format!("{PLAIN}fail_regex = ['^DIVERGED']"), script);
+    assert_says(&legacy.failure(3), &["it says that it failed: its stderr has `DIVERGED`"]);
 }
 
 #[test]

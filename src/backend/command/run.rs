@@ -14,7 +14,8 @@ use crate::model::{Cancel, ModelError, ModelErrorKind};
 /// Files larger than this are not read: they are no output of numbers, and memory is not endless.
 const LARGEST: u64 = 256 << 20;
 
-/// Where stderr goes when outputs are read from it; a name that no program writes to.
+/// Where stderr goes when outputs or signs of failure are looked for in it, of which a pipe keeps the end alone; a name
+/// that no program writes to.
 const STDERR: &str = ".secant-stderr";
 
 /// Reads one of the places where outputs are.
@@ -70,7 +71,7 @@ fn attempt(
     let stdin = prepare(adapter, folder, script).map_err(ModelError::failed)?;
     let before = stamps(adapter, folder);
     let reads_stderr = adapter.origins.iter().any(|(origin, _)| *origin == Origin::Stderr);
-    let errors = reads_stderr.then(|| folder.join(STDERR));
+    let errors = (reads_stderr || !adapter.failure.is_empty()).then(|| folder.join(STDERR));
     let launch = Launch {
         argv: adapter.program.iter().chain(&script.arguments).cloned().collect(),
         folder: folder.to_owned(),
@@ -110,16 +111,17 @@ fn attempt(
         None => Ok(()),
     };
     judged(&ran.stdout, "its stdout")?;
-    judged(last_words.as_bytes(), "its stderr")?;
-    if let Some(log) = &adapter.log
-        && let Ok(file) = fs::File::open(folder.join(log))
-    {
-        let mut text = Vec::new();
-        // As much of it as there is memory for; what cannot be read says nothing.
-        let _ = file.take(LARGEST).read_to_end(&mut text);
-        judged(&text, &log.display().to_string())?;
-    }
     let mut content = Vec::new();
+    if !adapter.failure.is_empty() {
+        let log = adapter.log.as_ref().map(|log| (folder.join(log), log.display().to_string()));
+        for (file, name) in errors.iter().map(|file| (file.clone(), "its stderr".to_owned())).chain(log) {
+            let Ok(file) = fs::File::open(file) else { continue };
+            content.clear();
+            // As much of it as there is memory for; what cannot be read says nothing.
+            let _ = file.take(LARGEST).read_to_end(&mut content);
+            judged(&content, &name)?;
+        }
+    }
     for &place in wanted {
         let origin = &adapter.origins[place].0;
         let name = origin.to_string();
