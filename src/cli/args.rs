@@ -334,9 +334,9 @@ pub(crate) struct ProgramArguments {
     /// Make it of a case of PEST, by its control file
     #[arg(long, value_name = "CASE.pst")]
     pub(crate) from_pest: Option<PathBuf>,
-    /// Of a PEST case: take over the steps of its parameter groups [default: steps are found]
+    /// Of a PEST case: find steps [default: those of its parameter groups are taken over]
     #[arg(long, requires = "from_pest")]
-    pub(crate) steps: bool,
+    pub(crate) auto: bool,
     /// Of the kind command: a file it is given, as it is or a template with {{ name }}; TO=FILE where it has another
     /// name for the program, or is its stdin; may be repeated
     #[arg(long, value_name = "[TO=]FILE")]

@@ -11,6 +11,8 @@ mod symbol;
 
 use std::path::{Path, PathBuf};
 
+use draft::Draft;
+
 use super::args::{NewKind, ProgramArguments, SymbolArguments};
 use super::{Failure, report};
 
@@ -69,17 +71,17 @@ pub(super) fn run(
     if kind != Some(NewKind::Symbol) && !symbol.library.is_empty() {
         return Err(Failure::Caller("--library, --fn and --call are for --kind symbol".to_owned()));
     }
-    let draft = || draft::Draft::begin(&folder);
-    let Some(kind) = kind else { return pest::make(program, draft()?) };
+    let draft = Draft::begin(&folder)?;
+    let Some(kind) = kind else { return pest::make(program, draft) };
     let own: &[File] = match kind {
-        NewKind::Command => return command::make(program, draft()?),
-        NewKind::Executable => return executable::make(program, draft()?),
+        NewKind::Command => return command::make(program, draft),
+        NewKind::Executable => return executable::make(program, draft),
         NewKind::C => &C,
         NewKind::Rust => &RUST,
         NewKind::Python => &PYTHON,
         NewKind::Shell => &SHELL,
         #[cfg(feature = "symbol")]
-        NewKind::Symbol => return symbol::make(&folder, symbol),
+        NewKind::Symbol => return symbol::make(symbol, draft),
         #[cfg(not(feature = "symbol"))]
         NewKind::Symbol => {
             let words = "--kind symbol needs a secant that was built with the feature `symbol`";
@@ -89,15 +91,16 @@ pub(super) fn run(
     for (file, text) in own.iter().chain(&COMMON) {
         let text = text.replace("{{secant}}", &dependency());
         let text = if cfg!(target_os = "macos") { text.replace(".so\"", ".dylib\"") } else { text };
-        write(&folder.join(file), text.as_bytes())?;
+        draft.write(file, text.as_bytes())?;
     }
     if kind == NewKind::Rust
         && let Ok(lock) = std::fs::read(Path::new(SOURCES).join("Cargo.lock"))
     {
         // The versions secant itself was built with: they are known to work, and on this machine already.
-        write(&folder.join("Cargo.lock"), &lock)?;
+        draft.write("Cargo.lock", &lock)?;
     }
-    let place = folder.display();
+    let place = draft.finish()?;
+    let place = place.display();
     report::note(&format!(
         "made {place}: edit its model and its schemas, then\n  secant test {place}\n  secant jacobian {place} '{{\"inputs\": {{\"x\": [1, 2], \"k\": 3}}}}'"
     ));
@@ -111,12 +114,4 @@ fn dependency() -> String {
     } else {
         format!("version = {:?}", env!("CARGO_PKG_VERSION"))
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::Operator(format!("{}: {error}", path.display()));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(fail)?;
-    }
-    std::fs::write(path, bytes).map_err(fail)
 }

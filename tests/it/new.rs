@@ -42,6 +42,13 @@ impl Desk {
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// The first number of a Jacobian of a case of PEST.
+    fn first_slope(&self, model: &str, payload: &str) -> f64 {
+        let said = self.said(&["jacobian", model, payload]);
+        let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+        value["out"]["x1"]["data"]["buffer"][0].as_f64().unwrap_or_else(|| panic!("{said}"))
+    }
+
     /// One number of a Jacobian.
     fn derivative(&self, model: &str, payload: &str, of: &str, wrt: &str) -> f64 {
         let said = self.said(&["jacobian", model, payload, "--of", of, "--wrt", wrt]);
@@ -152,7 +159,7 @@ fn a_case_of_pest() {
         ("model.sh", "awk '{printf \"value  %.8e\\n%14.7e\\n\", $1*$1*$2, $1+$2}' in.dat > out.dat\n"),
     ];
     let desk = Desk::new(&files);
-    desk.said(&["new", "case", "--from-pest", "case.pst"]);
+    desk.said(&["new", "case", "--from-pest", "case.pst", "--auto"]);
     assert!(desk.said(&["test", "case"]).contains("2 passed"));
     let said = desk.said(&["jacobian", "case", r#"{"inputs": {"x1": 1.5, "x2": 2.5}}"#]);
     let value: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -162,9 +169,22 @@ fn a_case_of_pest() {
     // A fixed parameter is an input, but no coordinate.
     assert!(value["out"].get("x2").is_none(), "{said}");
 
-    desk.said(&["new", "stepped", "--from-pest", "case.pst", "--steps"]);
+    desk.said(&["new", "stepped", "--from-pest", "case.pst"]);
     let manifest = std::fs::read_to_string(desk.path().join("plugins/stepped/model.toml")).unwrap();
-    assert!(manifest.contains("\"x1\" = 0.015"), "{manifest}");
+    assert!(manifest.contains("\"x1\" = 0.015") && manifest.contains("algorithm = \"central\""), "{manifest}");
+    assert!((desk.first_slope("stepped", r#"{"inputs": {"x1": 1.5, "x2": 2.5}}"#) - 7.5).abs() < 1e-4);
+
+    // Tied parameters of one value are one input: x1³.
+    let tied = CASE
+        .replace("x2 fixed factor 2.5", "x2 tied factor 1.5")
+        .replace("* observation groups", "x2 x1\n* observation groups");
+    std::fs::write(desk.path().join("tied.pst"), tied.replace("switch", "always_2")).unwrap();
+    desk.said(&["new", "tied", "--from-pest", "tied.pst"]);
+    let manifest = std::fs::read_to_string(desk.path().join("plugins/tied/model.toml")).unwrap();
+    assert!(manifest.contains("algorithm = \"forward\""), "{manifest}");
+    // Forward with a step of 0.015: 3 x² and half the step times 6 x.
+    let slope = desk.first_slope("tied", r#"{"inputs": {"x1": 1.5}}"#);
+    assert!((slope - 6.75 - 0.0675).abs() < 1e-3, "{slope}");
 
     let desk = Desk::new(&files);
     let wrong =
@@ -172,7 +192,9 @@ fn a_case_of_pest() {
     std::fs::write(desk.path().join("wrong.pst"), wrong).unwrap();
     let (code, error) = desk.refusal(&["new", "case", "--from-pest", "wrong.pst"]);
     assert_eq!(code, 2);
-    for words in ["wrong.pst:10: x1 is tied", "wrong.pst:11: PARVAL1 is 'abc'", "wrong.pst:11: SCALE of x2"] {
+    for words in
+        ["wrong.pst:10: x1 is tied, but no line says", "wrong.pst:11: PARVAL1 is 'abc'", "wrong.pst:11: SCALE of x2"]
+    {
         assert!(error.contains(words), "{error}");
     }
 }

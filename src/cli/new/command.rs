@@ -97,7 +97,7 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
     draft.write("model.toml", format!("{head}{writes}\n[command.read]\n{reads}").as_bytes())?;
     draft.write_json("input.schema.json", &input)?;
     draft.write_json("output.schema.json", &schemas::object(fields))?;
-    draft.record_cases()?;
+    draft.record_example()?;
     let place = draft.finish()?;
     let place = place.display();
     report::note(&format!(

@@ -53,11 +53,11 @@ impl Deck {
         }
         if marks.is_empty() {
             let number = pattern(r"[-+]?(?:\d+\.\d*|\.\d+)(?:[eEdD][-+]?\d+)?");
+            // The letter of an exponent is no word.
+            let words = pattern(r"(?:^|[^\w.])([A-Za-z_]\w*)");
             for found in number.find_iter(text).take(MOST) {
                 let before = text[..found.start()].lines().next_back().unwrap_or_default();
                 let on_this_line = !text[..found.start()].ends_with('\n');
-                // The letter of an exponent is no word.
-                let words = pattern(r"(?:^|[^\w.])([A-Za-z_]\w*)");
                 let word = words.captures_iter(if on_this_line { before } else { "" }).last();
                 let word = word.map_or_else(|| format!("p{}", places.len() + 1), |word| word[1].to_lowercase());
                 let is_new = |name: &String| !taken.contains(name) && !places.iter().any(|(other, _)| other == name);

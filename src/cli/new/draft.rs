@@ -62,13 +62,20 @@ impl Draft {
         Model::open(self.folder()).map_err(|error| self.in_place(error.into()))
     }
 
-    /// Records its first cases, if it says an example.
-    pub(super) fn record_cases(&self) -> Result<(), Failure> {
+    /// Records its first cases, at these inputs; none where the model does not answer.
+    pub(super) fn record_cases(&self, model: &Model, inputs: &serde_json::Value) -> Result<(), Failure> {
+        let (progress, folder) = (Progress::default(), self.folder().join("cases"));
+        let recorded = cases::first(model, &model.context(&progress), &folder, inputs);
+        recorded.map(|_| ()).map_err(|failure| {
+            let _ = std::fs::remove_dir_all(&folder);
+            self.in_place(failure)
+        })
+    }
+
+    /// The same at the example of the model as far as it has been made, if it has one.
+    pub(super) fn record_example(&self) -> Result<(), Failure> {
         let model = self.open()?;
-        let Some(inputs) = model.signature().example_inputs() else { return Ok(()) };
-        let progress = Progress::default();
-        let recorded = cases::first(&model, &model.context(&progress), &self.folder().join("cases"), &inputs);
-        recorded.map(|_| ()).map_err(|failure| self.in_place(failure))
+        model.signature().example_inputs().map_or(Ok(()), |inputs| self.record_cases(&model, &inputs))
     }
 
     /// Makes it a plugin.

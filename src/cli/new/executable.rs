@@ -63,7 +63,7 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
 }
 
 fn finish(draft: Draft, inputs: Option<&Value>) -> Result<(), Failure> {
-    draft.record_cases()?;
+    draft.record_example()?;
     let place = draft.finish()?;
     let place = place.display();
     let example =

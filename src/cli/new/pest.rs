@@ -37,6 +37,8 @@ struct Group {
     kind: String,
     increment: f64,
     least: f64,
+    /// Whether differences are always forward.
+    forward: bool,
 }
 
 /// Makes it, and records cases by running the model.
@@ -48,7 +50,7 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
         std::fs::read_to_string(file).map_err(|error| Failure::Caller(format!("{}: {error}", file.display())))?;
     let control = Control::parse(file, &text)?;
     let mut faults = Vec::new();
-    let parameters = control.parameters(&mut faults);
+    let (parameters, ties) = control.parameters(&mut faults);
     let groups = control.groups(&mut faults);
     let argv = control.argv(&mut faults);
     let pairs = control.files(&mut faults);
@@ -65,7 +67,7 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
         draft.write(&name, &text)?;
         if text.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"ptf")) {
             let _ = write!(writes, "\n[[command.write]]\nto = {}\npest = {}\n", quoted(model), quoted(&name));
-            writes += &renamed(&String::from_utf8_lossy(&text));
+            writes += &renamed(&String::from_utf8_lossy(&text), &ties);
             continue;
         }
         match observations(&text) {
@@ -116,12 +118,11 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
         }
         let _ = writeln!(table, "copy = [{}]", names.join(", "));
     }
-    table +=
-        &format!("{writes}\n[command.read]\n{reads}\n[gradient]\n{}", steps(arguments.steps, &parameters, &groups));
+    table += &format!("{writes}\n[command.read]\n{reads}\n[gradient]\n{}", steps(arguments.auto, &parameters, &groups));
     draft.write("model.toml", table.as_bytes())?;
     draft.write_json("input.schema.json", &input)?;
     draft.write_json("output.schema.json", &schemas::object(outputs))?;
-    draft.record_cases()?;
+    draft.record_example()?;
     let place = draft.finish()?;
     let place = place.display();
     report::note(&format!(
@@ -133,9 +134,9 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
     Ok(())
 }
 
-/// The line of a template's entry that says which inputs its parameters are, where they are written in capitals: to PEST
-/// case does not matter, inputs are in lower case.
-fn renamed(template: &str) -> String {
+/// The line of a template's entry that says which inputs its parameters are, where their names do not: to PEST case does
+/// not matter, inputs are in lower case, and a tied parameter is the input of the one it is tied to.
+fn renamed(template: &str, ties: &BTreeMap<String, String>) -> String {
     let Some(delimiter) = template.lines().next().and_then(|line| line.split_whitespace().nth(1)) else {
         return String::new();
     };
@@ -145,24 +146,30 @@ fn renamed(template: &str) -> String {
     }
     names.sort_unstable();
     names.dedup();
-    if names.iter().all(|name| *name == name.to_lowercase()) {
+    let input = |name: &str| {
+        let name = name.to_lowercase();
+        ties.get(&name).cloned().unwrap_or(name)
+    };
+    if names.iter().all(|name| *name == input(name)) {
         return String::new();
     }
-    let pairs: Vec<_> =
-        names.iter().map(|name| format!("{} = {}", quoted(name), quoted(&name.to_lowercase()))).collect();
+    let pairs: Vec<_> = names.iter().map(|name| format!("{} = {}", quoted(name), quoted(&input(name)))).collect();
     format!("parameters = {{ {} }}\n", pairs.join(", "))
 }
 
 /// The `[gradient]` table's lines.
-fn steps(wanted: bool, parameters: &[Parameter], groups: &BTreeMap<String, Group>) -> String {
-    if !wanted {
-        return "# Steps are found, from the digits that are printed. `secant new --steps` takes over those of the case.\n\
-                algorithm = \"auto\"\n"
-            .to_owned();
+fn steps(found: bool, parameters: &[Parameter], groups: &BTreeMap<String, Group>) -> String {
+    if found {
+        return "# Steps are found, from the digits that are printed.\nalgorithm = \"auto\"\n".to_owned();
     }
-    let mut text =
-        "# The steps of the case at its initial values.\nalgorithm = \"central\"\n\n[gradient.eps]\n".to_owned();
-    for parameter in parameters.iter().filter(|parameter| parameter.adjustable) {
+    let adjustable = || parameters.iter().filter(|parameter| parameter.adjustable);
+    let forward = adjustable().all(|parameter| groups.get(&parameter.group).is_some_and(|group| group.forward));
+    let mut text = format!(
+        "# The steps of the case at its initial values; with --algorithm auto steps are found, from the digits that are \
+         printed.\nalgorithm = \"{}\"\n\n[gradient.eps]\n",
+        if forward { "forward" } else { "central" }
+    );
+    for parameter in adjustable() {
         let Some(group) = groups.get(&parameter.group) else { continue };
         let in_group = parameters.iter().filter(|other| other.group == parameter.group);
         let step = match group.kind.as_str() {
@@ -220,15 +227,18 @@ impl<'a> Control<'a> {
         })
     }
 
-    fn parameters(&self, faults: &mut Vec<String>) -> Vec<Parameter> {
-        let mut parameters = Vec::new();
+    /// The parameters that are inputs, and those that are tied to one of them.
+    fn parameters(&self, faults: &mut Vec<String>) -> (Vec<Parameter>, BTreeMap<String, String>) {
+        let mut parameters: Vec<Parameter> = Vec::new();
+        let (mut tied, mut ties) = (Vec::new(), BTreeMap::new());
         for (line, words) in self.section("parameter data", faults) {
-            // Lines with two words say to which parameter another is tied.
             let [name, transform, ..] = words[..] else { continue };
+            let name = name.to_lowercase();
+            // Lines with two words say to which parameter another is tied.
             if words.len() == 2 {
+                ties.insert(name, transform.to_lowercase());
                 continue;
             }
-            let name = name.to_lowercase();
             let (value, lower, upper) = (
                 self.number(*line, words, 3, "PARVAL1", faults),
                 self.number(*line, words, 4, "PARLBND", faults),
@@ -244,15 +254,25 @@ impl<'a> Control<'a> {
             }
             let transform = transform.to_lowercase();
             if transform == "tied" {
-                faults.push(self.fault(
-                    *line,
-                    &format!("{name} is tied to another parameter, which a template cannot say: fix it or let it go"),
-                ));
+                tied.push((*line, name, value));
+                continue;
             }
             let group = words.get(6).unwrap_or(&"none").to_lowercase();
             parameters.push(Parameter { name, adjustable: transform != "fixed", value, lower, upper, group });
         }
-        parameters
+        for (line, name, value) in tied {
+            let parent = ties.get(&name).and_then(|parent| parameters.iter().find(|other| other.name == *parent));
+            let words = match parent {
+                Some(parent) if parent.value == value => continue,
+                Some(parent) => format!(
+                    "{name} is tied to {} with another value: a template says the same value of both, no multiple of it",
+                    parent.name
+                ),
+                None => format!("{name} is tied, but no line says to which parameter"),
+            };
+            faults.push(self.fault(line, &words));
+        }
+        (parameters, ties)
     }
 
     fn groups(&self, faults: &mut Vec<String>) -> BTreeMap<String, Group> {
@@ -261,7 +281,8 @@ impl<'a> Control<'a> {
             let [name, kind, ..] = words[..] else { return None };
             let increment = self.number(line, &words, 2, "DERINC", faults);
             let least = if words.len() > 3 { self.number(line, &words, 3, "DERINCLB", faults) } else { 0.0 };
-            Some((name.to_lowercase(), Group { kind: kind.to_lowercase(), increment, least }))
+            let forward = words.get(4).is_some_and(|word| word.eq_ignore_ascii_case("always_2"));
+            Some((name.to_lowercase(), Group { kind: kind.to_lowercase(), increment, least, forward }))
         };
         lines.into_iter().filter_map(group).collect()
     }

@@ -1,40 +1,34 @@
 //! A plugin that is a function of a shared library: a manifest, and cases from an evaluation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use super::super::args::SymbolArguments;
-use super::super::{Failure, cases, report};
-use super::write;
+use super::super::{Failure, report};
+use super::draft::Draft;
+use crate::Tree;
 use crate::codec::{self, Encoding};
-use crate::exec::Progress;
 use crate::schema::{Dim, Leaf, Signature};
 use crate::tree::{Array, Kind};
-use crate::{Model, Tree};
 
-/// Makes the plugin in a folder that is not there yet. Nothing is left of it where the function cannot be called.
-pub(super) fn make(folder: &Path, symbol: &SymbolArguments) -> Result<(), Failure> {
-    write(&folder.join("model.toml"), manifest(symbol).as_bytes())?;
-    let model = Model::open(folder).map_err(|error| {
-        let _ = std::fs::remove_dir_all(folder);
-        Failure::Caller(error.to_string())
-    })?;
+/// Makes it. Without cases where the function fails at inputs that were made up.
+pub(super) fn make(symbol: &SymbolArguments, draft: Draft) -> Result<(), Failure> {
+    draft.write("model.toml", manifest(symbol).as_bytes())?;
+    let model = draft.open().map_err(|failure| Failure::Caller(failure.text().to_owned()))?;
     let inputs = stand_in(model.signature());
-    let progress = Progress::default();
-    let place = folder.display();
-    match cases::first(&model, &model.context(&progress), &folder.join("cases"), &inputs) {
-        Ok(_) => report::note(&format!(
+    let recorded = draft.record_cases(&model, &inputs);
+    let place = draft.finish()?;
+    let place = place.display();
+    report::note(&match recorded {
+        Ok(()) => format!(
             "made {place}: its cases are at inputs that were made up\n  secant describe {place}\n  secant test {place}\n  secant jacobian {place} '{{\"inputs\": {inputs}}}'"
-        )),
-        Err(failure) => {
-            let _ = std::fs::remove_dir_all(folder.join("cases"));
-            report::note(&format!(
-                "made {place}, without cases: at inputs that were made up, {inputs}, it said: {}\n  secant describe {place}",
-                failure.text()
-            ));
-        }
-    }
+        ),
+        Err(failure) => format!(
+            "made {place}, without cases: at inputs that were made up, {inputs}, it said: {}\n  secant describe {place}",
+            failure.text()
+        ),
+    });
     Ok(())
 }
 

@@ -177,28 +177,12 @@ fn fixed(json: &str, path: &Path) -> Result<Value, String> {
 /// That there is no such input, and which one was meant.
 pub(super) fn unknown(name: &str, known: impl Iterator<Item = String>) -> String {
     let known: Vec<String> = known.collect();
-    let near = known.iter().min_by_key(|path| distance(name, path));
+    let near = known.iter().min_by_key(|path| strsim::damerau_levenshtein(name, path));
     match near {
-        Some(near) if distance(name, near) <= 1 + name.chars().count() / 3 => {
+        Some(near) if strsim::damerau_levenshtein(name, near) <= 1 + name.chars().count() / 3 => {
             format!("there is no input {name}: is {near} meant?")
         }
         Some(_) => format!("there is no input {name}: the inputs are {}", known.join(", ")),
         None => format!("there is no input {name}, nor any other"),
     }
-}
-
-/// How many characters must be put in, taken out or changed to make one text of the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
