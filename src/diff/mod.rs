@@ -22,6 +22,7 @@ mod noise_line;
 mod orthogonal;
 mod plan;
 mod round;
+mod samples;
 mod share;
 mod sparsity;
 mod stencil;

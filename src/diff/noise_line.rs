@@ -52,13 +52,18 @@ impl NoiseLine {
         self.farther = true;
     }
 
-    /// Points much nearer to the base; of coordinates whose type is too coarse for that, the next ones there are.
-    pub(super) fn come_closer(&mut self, axes: &[Axis]) {
+    /// Points much nearer to the base; of coordinates whose type or text is too coarse for that, the next ones there are.
+    /// False where those are the points that were seen.
+    pub(super) fn come_closer(&mut self, axes: &[Axis]) -> bool {
         self.farther = false;
+        let mut comes = false;
         for (i, spacing) in &mut self.moves {
             let least = unit(&axes[*i], *spacing);
-            *spacing = ((*spacing * SHORTER / least).trunc() * least).abs().max(least).copysign(*spacing);
+            let shorter = ((*spacing * SHORTER / least).trunc() * least).abs().max(least).copysign(*spacing);
+            comes |= shorter != *spacing;
+            *spacing = shorter;
         }
+        comes
     }
 
     /// The numbers of the points that are asked for.

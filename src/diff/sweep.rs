@@ -6,7 +6,8 @@ use super::noise::{self, Noise, SAMPLES};
 use super::noise_line::NoiseLine;
 use super::plan::Plan;
 use super::round::{Entry, Round};
-use super::share::{Probing, Results, Sampling, Share, Work};
+use super::samples::Samples;
+use super::share::{Probing, Results, Share, Work};
 use super::stencil::Stencil;
 use super::{Defect, Place};
 
@@ -20,9 +21,8 @@ pub struct Sweep {
     /// The same of bounds and of last differences, where there are any.
     bounds: Vec<f64>,
     last: Vec<f64>,
-    /// Outcomes on the noise line, and whether they are there.
-    sampled: Vec<f64>,
-    arrived: Vec<bool>,
+    /// Outcomes on the noise line.
+    samples: Samples,
     evaluations: usize,
 }
 
@@ -137,8 +137,7 @@ impl Sweep {
             values: Vec::new(),
             bounds: Vec::new(),
             last: Vec::new(),
-            sampled: Vec::new(),
-            arrived: Vec::new(),
+            samples: Samples::default(),
             evaluations: 1,
         }
     }
@@ -178,10 +177,10 @@ impl Sweep {
 
     /// What the noise line has told: all of it, or too little.
     fn sampled(&mut self) -> Result<(), Impasse> {
-        if !self.arrived.iter().all(|arrived| *arrived) && self.shared.line.try_elsewhere() {
+        if !self.samples.all_arrived() && self.shared.line.try_elsewhere() {
             return Ok(());
         }
-        let outcomes = self.outcomes();
+        let outcomes = self.samples.near(&self.shared.scout);
         if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes, &self.shared.printed) {
             self.shared.line.look_farther();
             self.stage = Stage::Farther;
@@ -193,17 +192,16 @@ impl Sweep {
     /// The noise is known, unless it is so large that a shorter line must tell it.
     fn measured(&mut self) -> Result<(), Impasse> {
         self.measure();
-        if !self.shared.noise.is_doubtful() {
+        if !self.shared.noise.is_doubtful() || !self.shared.line.come_closer(&self.shared.plan.axes) {
             return self.begin();
         }
-        self.shared.line.come_closer(&self.shared.plan.axes);
         self.stage = Stage::Closer;
         Ok(())
     }
 
     /// What the shorter line has told, if it has told all.
     fn amend(&mut self) {
-        let line = self.outcomes();
+        let line = self.samples.near(&self.shared.scout);
         let mut noise = self.shared.noise.clone();
         if line.len() == SAMPLES {
             let changes = |row: usize| line.iter().any(|outcome| outcome[row] != line[0][row]);
@@ -213,28 +211,13 @@ impl Sweep {
             });
         }
         self.shared.noise = noise;
-        self.sampled = Vec::new();
-    }
-
-    /// The outcomes near the base as far as they arrived in a row, that of the base first.
-    fn outcomes(&self) -> Vec<&[f64]> {
-        let near = self.sampled.chunks_exact(self.shared.m.max(1)).zip(&self.arrived).take(SAMPLES - 1);
-        let told = near.take_while(|(_, arrived)| **arrived).map(|(outcome, _)| outcome);
-        std::iter::once(&self.shared.scout[..]).chain(told).collect()
+        self.samples = Samples::default();
     }
 
     fn measure(&mut self) {
-        let line = self.outcomes();
-        let far: Vec<&[f64]> = self
-            .sampled
-            .chunks_exact(self.shared.m.max(1))
-            .zip(&self.arrived)
-            .skip(SAMPLES - 1)
-            .filter(|(_, arrived)| **arrived)
-            .map(|(outcome, _)| outcome)
-            .collect();
+        let (line, far) = (self.samples.near(&self.shared.scout), self.samples.far(self.shared.m));
         self.shared.noise = self.noise_of(&line, &far);
-        self.sampled = Vec::new();
+        self.samples = Samples::default();
     }
 
     fn noise_of(&self, line: &[&[f64]], far: &[&[f64]]) -> Noise {
@@ -295,23 +278,14 @@ impl Sweep {
         let m = self.shared.m;
         let points = self.shared.line.points();
         self.evaluations += points.len();
-        self.sampled.resize(points.end * m, 0.0);
-        self.arrived.resize(points.end, false);
-        self.arrived[points.clone()].fill(false);
         let per_share = points.len().div_ceil(shares.max(1)).max(1);
-        let outcomes =
-            if m == 0 { Vec::new() } else { self.sampled[points.start * m..].chunks_mut(per_share * m).collect() };
-        let mut outcomes = outcomes.into_iter();
-        let arrived = self.arrived[points.clone()].chunks_mut(per_share);
+        let parts = self.samples.expect(points.clone(), m, per_share).into_iter().enumerate();
         let shared = &self.shared;
-        arrived
-            .enumerate()
-            .map(|(i, arrived)| {
-                let start = points.start + i * per_share;
-                let work = Work::Sampling(Sampling { outcomes: outcomes.next().unwrap_or_default(), arrived });
-                Share::new(shared, start..(start + per_share).min(points.end), work)
-            })
-            .collect()
+        let share = |(i, sampling)| {
+            let start = points.start + i * per_share;
+            Share::new(shared, start..(start + per_share).min(points.end), Work::Sampling(sampling))
+        };
+        parts.map(share).collect()
     }
 
     fn probing(&mut self, shares: usize) -> Vec<Share<'_>> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{OpenError, Source, Words, kind_text, other};
-use crate::backend::build::Recipe;
 use crate::backend::library::Called;
 use crate::manifest::{Isolation, Kind, Symbol};
 use crate::model::{Description, Model};
@@ -22,14 +21,7 @@ impl Source<'_> {
             let [library] = &symbol.library[..] else {
                 return Err(other(self.place, "symbol.build makes one library, and symbol.library names several"));
             };
-            let recipe = Recipe {
-                manifest: self.place,
-                folder: self.folder,
-                target: &self.folder.join(library),
-                argv: &symbol.build,
-                sources: symbol.sources.as_deref(),
-            };
-            recipe.follow().map_err(|message| other(self.place, message))?;
+            self.build("symbol", Some(library), &symbol.build, symbol.sources.as_deref())?;
         }
         let (description, signature) = self.described(&called, symbol)?;
         let found = called.find(self.folder)?;
