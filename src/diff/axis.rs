@@ -1,4 +1,4 @@
-//! One coordinate of the base point: its value, domain, precision and step.
+//! One coordinate of the base point, and what those of a leaf have in common: domain, precision and step.
 
 use super::Decimal;
 
@@ -7,60 +7,137 @@ use super::Decimal;
 pub struct Axis {
     /// Its value at the base point.
     pub x: f64,
-    /// The least value it may take (−∞ without a bound).
-    pub lower: f64,
-    /// The greatest value it may take (+∞ without a bound).
-    pub upper: f64,
-    /// The step to take, positive: one that was asked for, or the automatic one.
-    pub step: f64,
-    /// Whether it was asked for.
-    pub by_hand: bool,
-    /// The magnitude of changes that matter, where x says nothing because it is 0.
-    pub scale: f64,
-    /// Significand bits of the type the model gets it in: 53, 24 or 11.
-    pub bits: u32,
+    /// What it has in common with others.
+    pub kind: Kind,
     /// How it is written, where it goes into a text that cannot carry every value. The value at the base is then one
     /// that it can.
     pub text: Option<Decimal>,
 }
 
+/// What the coordinates of a leaf have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kind {
+    /// The least value they may take (−∞ without a bound).
+    pub lower: f64,
+    /// The greatest value they may take (+∞ without a bound).
+    pub upper: f64,
+    /// The step to take: one that was asked for, or the automatic one.
+    pub step: Step,
+    /// Whether it was asked for.
+    pub by_hand: bool,
+    /// The magnitude of changes that matter, where a value says nothing because it is 0.
+    pub scale: f64,
+    /// Significand bits of the type the model gets them in: 53, 24 or 11.
+    pub bits: u32,
+}
+
+/// The step of a coordinate, positive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// The same for all.
+    Given(f64),
+    /// This times the greater of the coordinate's magnitude and its scale, rounded to a power of two: so that x + h is
+    /// exact wherever it can be, and the division by h is too.
+    Relative(f64),
+}
+
+impl Step {
+    /// The step for coordinates whose model says nothing about it: the root of the precision at which truncation and
+    /// rounding error balance, ε^(1/2) for first-order differences and ε^(1/3) for second-order ones, times
+    /// max(|x|, scale).
+    ///
+    /// `bits` is the coarser of the precisions of the coordinates and of the outputs. The rule is that of Dennis and
+    /// Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4.
+    pub fn automatic(bits: u32, order: u32) -> Step {
+        let epsilon = 2f64.powi(1 - bits as i32);
+        Step::Relative(if order == 1 { epsilon.sqrt() } else { epsilon.cbrt() })
+    }
+}
+
+impl Kind {
+    /// The step from `x`.
+    #[inline]
+    pub(super) fn step(&self, x: f64) -> f64 {
+        match self.step {
+            Step::Given(step) => step,
+            Step::Relative(relative) => power_of_two(relative * x.abs().max(self.scale)),
+        }
+    }
+
+    /// The value next to this that arrives as it is and lies within the bounds.
+    #[inline(always)]
+    pub(super) fn nearest(&self, value: f64) -> f64 {
+        let Kind { lower, upper, bits, .. } = *self;
+        let value = round_to(value, bits);
+        if value <= upper && value >= lower { value } else { bounded(value, lower, upper, bits) }
+    }
+
+    /// Its magnitude, or the scale where it is 0.
+    #[inline]
+    pub(super) fn magnitude(&self, x: f64) -> f64 {
+        if x == 0.0 { self.scale } else { x.abs() }
+    }
+
+    /// How far it may go up and down from `x`.
+    #[inline]
+    pub(super) fn room(&self, x: f64) -> (f64, f64) {
+        let greatest = self.greatest();
+        (self.upper.min(greatest) - x, x - self.lower.max(-greatest))
+    }
+
+    /// Whether nothing but its type bounds it.
+    pub(super) fn is_free(&self) -> bool {
+        self.lower == f64::NEG_INFINITY && self.upper == f64::INFINITY
+    }
+
+    /// The greatest finite value of its type.
+    #[inline]
+    pub(super) fn greatest(&self) -> f64 {
+        match self.bits {
+            11 => 65504.0,
+            24 => f64::from(f32::MAX),
+            _ => f64::MAX,
+        }
+    }
+
+    /// The distance of the least values of its type from 0.
+    pub(super) fn least(&self) -> f64 {
+        match self.bits {
+            11 => exp2(-24),
+            24 => exp2(-149),
+            _ => exp2(-1074),
+        }
+    }
+}
+
 impl Axis {
+    /// The step to take; an automatic one no shorter than its text can carry.
+    #[inline]
+    pub fn step(&self) -> f64 {
+        let step = self.kind.step(self.x);
+        let Some(text) = self.text.filter(|_| !self.kind.by_hand) else { return step };
+        let value = self.within(step.max(text.spacing(self.x.abs() + step)));
+        let carried = (value - self.x).abs();
+        if carried > 0.0 { carried } else { step }
+    }
+
     /// The value next to `x + by` that arrives as it is and lies within the bounds.
     #[inline]
     pub(super) fn displaced(&self, by: f64) -> f64 {
-        let Some(text) = self.text else { return self.in_bounds(round_to(self.x + by, self.bits)) };
+        let Some(text) = self.text else { return self.kind.nearest(self.x + by) };
         let whole = self.snapped(by);
         let (up, down) = self.room();
         let whole = if whole > up || -whole > down { by.clamp(-down, up) } else { whole };
-        let value = text.round_within(round_to(self.x + whole, self.bits), self.lower, self.upper);
+        let Kind { lower, upper, bits, .. } = self.kind;
+        let value = text.round_within(round_to(self.x + whole, bits), lower, upper);
         if value.is_nan() { self.x } else { value }
-    }
-
-    fn in_bounds(&self, value: f64) -> f64 {
-        if value > self.upper {
-            let down = round_to(self.upper, self.bits);
-            if down <= self.upper { down } else { neighbour(down, self.bits, -1.0) }
-        } else if value < self.lower {
-            let up = round_to(self.lower, self.bits);
-            if up >= self.lower { up } else { neighbour(up, self.bits, 1.0) }
-        } else {
-            value
-        }
     }
 
     /// The distance of neighbouring values near `x + by`.
     pub(super) fn spacing(&self, by: f64) -> f64 {
         let value = self.x.abs() + by.abs();
-        let binary = no_less(value * exp2(1 - self.bits as i32));
+        let binary = no_less(value * exp2(1 - self.kind.bits as i32));
         self.text.map_or(binary, |text| text.spacing(value).max(binary))
-    }
-
-    /// The step as its text can carry it, and no shorter than that.
-    pub fn carried_step(&self) -> f64 {
-        let Some(text) = self.text else { return self.step };
-        let value = self.within(self.step.max(text.spacing(self.x.abs() + self.step)));
-        let carried = (value - self.x).abs();
-        if carried > 0.0 { carried } else { self.step }
     }
 
     /// A step as its text can carry it, 0 if it cannot; any step of a coordinate that is not written in one.
@@ -70,10 +147,11 @@ impl Axis {
 
     /// The greater of its magnitude and its scale.
     pub fn scale_here(&self) -> f64 {
-        self.x.abs().max(self.scale)
+        self.x.abs().max(self.kind.scale)
     }
 
     /// Whether there is little room on one side of it.
+    #[inline]
     pub fn is_cramped(&self) -> bool {
         let (up, down) = self.room();
         up.min(down) < 0.01 * self.scale_here()
@@ -85,27 +163,15 @@ impl Axis {
         self.displaced(if up >= by || up >= down { by } else { -by })
     }
 
-    /// How far it really moves when it is to be displaced: to either side on average, or where there is room.
-    #[inline]
-    pub(super) fn realised(&self, by: f64) -> f64 {
-        let (there, back) = (self.displaced(by) - self.x, self.x - self.displaced(-by));
-        if back / by < 0.5 { there } else { (there + back) / 2.0 }
-    }
-
     /// Its own magnitude, or the scale where it is 0.
     pub(super) fn magnitude(&self) -> f64 {
-        if self.x == 0.0 { self.scale } else { self.x.abs() }
+        self.kind.magnitude(self.x)
     }
 
     /// How far it may go up and down.
     #[inline]
     pub(super) fn room(&self) -> (f64, f64) {
-        let greatest = match self.bits {
-            11 => 65504.0,
-            24 => f64::from(f32::MAX),
-            _ => f64::MAX,
-        };
-        (self.upper.min(greatest) - self.x, self.x - self.lower.max(-greatest))
+        self.kind.room(self.x)
     }
 }
 
@@ -114,6 +180,21 @@ impl Axis {
 pub(super) fn carried(text: Decimal, x: f64, step: f64) -> f64 {
     let spacing = text.spacing(x.abs() + step.abs());
     if spacing > 0.0 { (step / spacing).round() * spacing } else { step }
+}
+
+/// A value within bounds, or the next that there is within them. Numbers are passed, so that loops around it keep them
+/// in registers.
+#[cold]
+fn bounded(value: f64, lower: f64, upper: f64, bits: u32) -> f64 {
+    if value > upper {
+        let down = round_to(upper, bits);
+        if down <= upper { down } else { neighbour(down, bits, -1.0) }
+    } else if value < lower {
+        let up = round_to(lower, bits);
+        if up >= lower { up } else { neighbour(up, bits, 1.0) }
+    } else {
+        value
+    }
 }
 
 /// `value` rounded to a significand of `bits` bits: 53 (float64), 24 (float32) or 11 (float16),
@@ -142,25 +223,6 @@ fn neighbour(value: f64, bits: u32, sign: f64) -> f64 {
         24 => f64::from((value as f32).next_down()),
         _ => round_to(value + sign * spacing, bits),
     }
-}
-
-/// The step for a coordinate whose model says nothing about it: the root of the precision at which
-/// truncation and rounding error balance, ε^(1/2) for first-order differences and ε^(1/3) for
-/// second-order ones, times max(|x|, `scale`); rounded to a power of two, so that x + h is exact
-/// wherever it can be and the division by h is too.
-///
-/// `bits` is the coarser of the precisions of the coordinate and of the outputs. The rule is that
-/// of Dennis and Schnabel, *Numerical Methods for Unconstrained Optimization*, section 5.4. What comes back gives the
-/// step for an x.
-pub fn automatic_step(scale: f64, bits: u32, order: u32) -> impl Fn(f64) -> f64 {
-    let relative = relative_step(bits, order);
-    move |x| power_of_two(relative * x.abs().max(scale))
-}
-
-/// The step relative to a coordinate's magnitude: ε^(1/2) or ε^(1/3).
-fn relative_step(bits: u32, order: u32) -> f64 {
-    let epsilon = 2f64.powi(1 - bits as i32);
-    if order == 1 { epsilon.sqrt() } else { epsilon.cbrt() }
 }
 
 /// The power of two nearest to a positive number, on the scale of logarithms. Found in its bits, since
@@ -199,6 +261,7 @@ pub(super) fn exp2(power: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::axes::UNIT;
 
     #[test]
     fn rounding_knows_half_precision() {
@@ -215,8 +278,9 @@ mod tests {
         {
             assert_eq!(power_of_two(value), power, "{value}");
         }
-        assert_eq!(automatic_step(1.0, 53, 1)(0.0), 2f64.powi(-26));
-        assert_eq!(automatic_step(1.0, 24, 2)(0.0), 2f64.powi(-8));
+        let automatic = |bits, order| Kind { step: Step::automatic(bits, order), bits, ..UNIT };
+        assert_eq!(automatic(53, 1).step(0.0), 2f64.powi(-26));
+        assert_eq!(automatic(24, 2).step(0.0), 2f64.powi(-8));
         for (value, power) in [(1.0, 1.0), (1.1, 2.0), (0.7, 1.0), (2f64.powi(-900), exp2(-900))] {
             assert_eq!(no_less(value), power, "{value}");
         }
@@ -225,10 +289,10 @@ mod tests {
     #[test]
     fn a_bound_between_two_values_is_never_passed() {
         // 0.1 is no float32, and the nearest one lies above it.
-        let axis = Axis { x: 0.0, lower: -0.1, upper: 0.1, step: 1.0, by_hand: true, scale: 1.0, bits: 24, text: None };
-        assert_eq!(axis.displaced(0.1), f64::from(0.1f32.next_down()));
-        assert_eq!(axis.displaced(-0.1), -f64::from(0.1f32.next_down()));
-        let half = Axis { bits: 11, ..axis };
-        assert!(half.displaced(0.1) <= 0.1 && half.displaced(0.1) > 0.0999);
+        let kind = Kind { lower: -0.1, upper: 0.1, bits: 24, ..UNIT };
+        assert_eq!(kind.nearest(0.1), f64::from(0.1f32.next_down()));
+        assert_eq!(kind.nearest(-0.1), -f64::from(0.1f32.next_down()));
+        let half = Kind { bits: 11, ..kind };
+        assert!(half.nearest(0.1) <= 0.1 && half.nearest(0.1) > 0.0999);
     }
 }

@@ -204,6 +204,15 @@ impl Probe {
         matches!(self.method, Method::Fixed { .. })
     }
 
+    /// From where to where its difference with the step that was kept went.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        match self.side {
+            Side::Both => (-self.kept, self.kept),
+            Side::Up => (0.0, self.kept),
+            Side::Down => (0.0, -self.kept),
+        }
+    }
+
     /// A point of this round failed.
     pub(super) fn fail(&mut self, ahead: bool) {
         self.failed[usize::from(!ahead)] = true;

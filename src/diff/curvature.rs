@@ -14,7 +14,7 @@
 
 use std::collections::HashMap;
 
-use super::{Axis, Defect, Displacement};
+use super::{Axes, Axis, Defect, Displacement};
 
 /// Rungs of the ladder of steps on every line, each so many times as long as the one below.
 const RUNGS: i32 = 4;
@@ -54,7 +54,7 @@ struct Rung {
 /// Second derivatives being computed: asked for points twice, told their values.
 #[derive(Debug)]
 pub struct Curvature {
-    axes: Vec<Axis>,
+    axes: Axes,
     lines: Vec<Line>,
     /// Pairs of lines; of one with itself for a second derivative along it.
     pairs: Vec<(usize, usize)>,
@@ -78,14 +78,14 @@ pub struct Curved {
 impl Curvature {
     /// All second derivatives: the pairs are (0, 0), (1, 0), (1, 1), (2, 0), ... `size` is the magnitude of what φ
     /// is a sum of and `noise` its noise at the base. An error is a coordinate that cannot be moved.
-    pub fn all(axes: Vec<Axis>, size: f64, noise: f64) -> Result<Curvature, Defect> {
+    pub fn all(axes: Axes, size: f64, noise: f64) -> Result<Curvature, Defect> {
         let pairs = (0..axes.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
         let lines = (0..axes.len()).map(|i| vec![(i, 1.0)]).collect();
         Curvature::new(axes, lines, pairs, size, noise)
     }
 
     /// Those of H·v at the given coordinates.
-    pub fn product(axes: Vec<Axis>, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, Defect> {
+    pub fn product(axes: Axes, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, Defect> {
         let along: Vec<(usize, f64)> = v.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
         let pairs = if along.is_empty() { Vec::new() } else { (1..=at.len()).map(|i| (i, 0)).collect() };
         let lines = std::iter::once(along).chain(at.iter().map(|&i| vec![(i, 1.0)])).collect();
@@ -93,7 +93,7 @@ impl Curvature {
     }
 
     fn new(
-        axes: Vec<Axis>,
+        axes: Axes,
         lines: Vec<Vec<(usize, f64)>>,
         pairs: Vec<(usize, usize)>,
         size: f64,
@@ -189,7 +189,7 @@ impl Curvature {
             }
         }
         sums.retain(|(_, length)| *length != 0.0);
-        sums.into_iter().map(|(i, length)| (i, self.axes[i].displaced(length))).collect()
+        sums.into_iter().map(|(i, length)| (i, self.axes.at(i).displaced(length))).collect()
     }
 
     /// The centre, and a step to either side of it.
@@ -294,25 +294,25 @@ impl Line {
     /// Steps about the best for functions whose derivatives are of the size of their value over powers of the
     /// coordinate: extrapolated, the noise e/h² balances truncation of the order h⁴ at (100 e)^(1/6). Where x is
     /// far below its scale, there are such for either magnitude.
-    fn new(axes: &[Axis], moves: Vec<(usize, f64)>, noise: f64) -> Result<Line, Defect> {
+    fn new(axes: &Axes, moves: Vec<(usize, f64)>, noise: f64) -> Result<Line, Defect> {
         let least = |length: &dyn Fn(&Axis, f64) -> f64| {
-            moves.iter().map(|&(i, v)| length(&axes[i], v) / v.abs()).fold(f64::INFINITY, f64::min)
+            moves.iter().map(|&(i, v)| length(&axes.at(i), v) / v.abs()).fold(f64::INFINITY, f64::min)
         };
         let up = least(&|axis, v| if v > 0.0 { axis.room().0 } else { axis.room().1 });
         let down = least(&|axis, v| if v > 0.0 { axis.room().1 } else { axis.room().0 });
-        let by_hand = !moves.is_empty() && moves.iter().all(|(i, _)| axes[*i].by_hand);
+        let by_hand = !moves.is_empty() && moves.iter().all(|(i, _)| axes.at(*i).kind.by_hand);
         let magnitude = least(&|axis, _| axis.magnitude());
-        let scale = least(&|axis, _| axis.x.abs().max(axis.scale));
+        let scale = least(&|axis, _| axis.scale_here());
         let relative = (4.0 * (100.0 * noise).powf(1.0 / 6.0)).min(0.5);
         // A coordinate alone, whose text cannot carry every value: its shortest step is still one.
         let written = match moves[..] {
-            [(i, 1.0)] if !by_hand => Some(&axes[i]).filter(|axis| axis.text.is_some()),
+            [(i, 1.0)] if !by_hand => Some(axes.at(i)).filter(|axis| axis.text.is_some()),
             _ => None,
         };
         let snapped = |h: f64| written.map_or(h, |axis| axis.snapped(h));
         let shortest = written.map_or(0.0, |axis| 2.0 * axis.spacing(0.0) * GROWTH.powi(RUNGS - 1));
         let wanted = match by_hand {
-            true => vec![least(&|axis, _| axis.step)],
+            true => vec![least(&|axis, _| axis.step())],
             false if scale > 64.0 * magnitude => vec![relative * magnitude, relative * scale],
             false => vec![relative * magnitude],
         };
@@ -335,19 +335,20 @@ impl Line {
         // Steps too small to be told from the base, or to divide by their square.
         let stays = |rung: &Rung| {
             let still = |&(i, v): &(usize, f64)| {
-                axes[i].displaced(v * rung.h) == axes[i].x && axes[i].displaced(-v * rung.h) == axes[i].x
+                let axis = axes.at(i);
+                axis.displaced(v * rung.h) == axis.x && axis.displaced(-v * rung.h) == axis.x
             };
             moves.iter().all(still)
         };
         if rungs.len() < count as usize || rungs.iter().any(|rung| rung.h.powi(2) < f64::MIN_POSITIVE || stays(rung)) {
             let coordinate = moves[0].0;
-            let (text, step) = (axes[coordinate].text, axes[coordinate].step);
+            let (text, step) = (axes.at(coordinate).text, axes.at(coordinate).step());
             let lost = by_hand || text.is_some();
             return Err(if lost { Defect::StepLost { coordinate, step, text } } else { Defect::NoRoom { coordinate } });
         }
         // A coordinate alone goes where it should: by powers of two, or by what its text can carry.
         let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
-        let ulp = |&(i, v): &(usize, f64)| axes[i].spacing(0.0) / 2.0 / v.abs();
+        let ulp = |&(i, v): &(usize, f64)| axes.at(i).spacing(0.0) / 2.0 / v.abs();
         let blur = if exact { 0.0 } else { moves.iter().map(ulp).fold(0.0, f64::max) };
         Ok(Line { moves, rungs, blur, by_hand, chosen: 0 })
     }
@@ -366,9 +367,11 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::axes::UNIT;
+    use crate::diff::{Kind, Step};
 
     fn axis(x: f64, lower: f64, upper: f64) -> Axis {
-        Axis { x, lower, upper, step: 1e-3, by_hand: false, scale: 1.0, bits: 53, text: None }
+        Axis { x, kind: Kind { lower, upper, step: Step::Given(1e-3), by_hand: false, ..UNIT }, text: None }
     }
 
     fn solved(mut machine: Curvature, x: &[f64], f: impl Fn(&[f64]) -> f64) -> (Curved, usize) {
@@ -404,7 +407,7 @@ mod tests {
     #[test]
     fn the_hessian_of_rosenbrock() {
         for (x, y) in [(-1.2, 1.0), (1.0, 1.0), (0.0, 0.0), (3.0, -2.0)] {
-            let axes = vec![axis(x, -9.0, 9.0), axis(y, -9.0, 9.0)];
+            let axes = Axes::from_iter([axis(x, -9.0, 9.0), axis(y, -9.0, 9.0)]);
             let machine =
                 Curvature::all(axes, rosenbrock(&[x, y]), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, evaluations) = solved(machine, &[x, y], rosenbrock);
@@ -420,20 +423,20 @@ mod tests {
             (x[0] + 2.0 * x[1]).exp()
         };
         for (x, y) in [(0.0, 1.0), (0.0, 0.0), (1.0, 0.5), (1e-9, 0.999)] {
-            let axes = vec![axis(x, 0.0, 1.0), axis(y, 0.0, 1.0)];
+            let axes = Axes::from_iter([axis(x, 0.0, 1.0), axis(y, 0.0, 1.0)]);
             let machine = Curvature::all(axes, f(&[x, y]), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, _) = solved(machine, &[x, y], f);
             let e = f(&[x, y]);
             assert_bounded(&found, &[e, 2.0 * e, 4.0 * e], 1e-3 * e);
         }
-        assert_eq!(Curvature::all(vec![axis(1.0, 1.0, 1.0)], 1.0, 0.0).err(), Some(Defect::NoRoom { coordinate: 0 }));
+        assert_eq!(Curvature::all(Axes::from_iter([axis(1.0, 1.0, 1.0)]), 1.0, 0.0).err(), Some(Defect::NoRoom { coordinate: 0 }));
     }
 
     #[test]
     fn noise_is_bounded_too() {
         for noise in [1e-10, 1e-6, 1e-3] {
             let f = |x: &[f64]| ((x[0].sin() * x[1].exp()) / noise).round() * noise;
-            let axes = vec![axis(0.8, -9.0, 9.0), axis(0.4, -9.0, 9.0)];
+            let axes = Axes::from_iter([axis(0.8, -9.0, 9.0), axis(0.4, -9.0, 9.0)]);
             let machine = Curvature::all(axes, 1.0, noise / 12f64.sqrt()).unwrap_or_else(|defect| panic!("{defect:?}"));
             let (found, _) = solved(machine, &[0.8, 0.4], f);
             let (s, c, e) = (0.8f64.sin(), 0.8f64.cos(), 0.4f64.exp());
@@ -444,7 +447,7 @@ mod tests {
     #[test]
     fn a_product_is_that_of_the_hessian() {
         let (x, v) = ([-1.2, 1.0], [0.5, -2.0]);
-        let axes = vec![axis(x[0], -9.0, 9.0), axis(x[1], -9.0, 9.0)];
+        let axes = Axes::from_iter([axis(x[0], -9.0, 9.0), axis(x[1], -9.0, 9.0)]);
         let machine =
             Curvature::product(axes, &v, &[0, 1], rosenbrock(&x), 1e-15).unwrap_or_else(|defect| panic!("{defect:?}"));
         let (found, _) = solved(machine, &x, rosenbrock);

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use super::Axis;
+use super::{Axes, Axis};
 use super::orthogonal::Frame;
 
 /// Columns are filled in blocks of this many coordinates; one block is 16 words of the generator.
@@ -71,10 +71,10 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    pub(super) fn new(axes: &[Axis], samples: usize, seed: u64) -> Signs {
+    pub(super) fn new(axes: &Axes, samples: usize, seed: u64) -> Signs {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
-        let ends = axes.iter().map(ends).collect();
+        let ends = axes.iter().map(|axis| ends(&axis)).collect();
         let mut signs = Signs { seed: key, streams: (0..samples as u64).collect(), ends };
         if axes.len() <= 64 {
             // With so few coordinates a direction may be drawn twice, or with its opposite; each
@@ -173,7 +173,7 @@ impl Signs {
 /// perturbation gradient approximation*, Automatica 33(5), 1997, moves it likewise).
 pub(super) fn ends(axis: &Axis) -> [f64; 2] {
     let (up, down) = axis.room();
-    let step = axis.step.min((up + down) / 2.0);
+    let step = axis.step().min((up + down) / 2.0);
     let shift = (step - down).max(0.0) - (step - up).max(0.0);
     [axis.displaced(shift + step), axis.displaced(shift - step)]
 }
@@ -181,15 +181,18 @@ pub(super) fn ends(axis: &Axis) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::axes::UNIT;
+    use crate::diff::{Kind, Step};
 
-    fn axis(x: f64) -> Axis {
-        Axis { x, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53, text: None }
+    fn axes(x: impl Iterator<Item = f64>) -> Axes {
+        let kind = Kind { lower: 0.0, upper: 1.0, step: Step::Given(0.125), ..UNIT };
+        x.map(|x| Axis { x, kind, text: None }).collect()
     }
 
     #[test]
     fn few_coordinates_never_repeat_a_direction() {
         for seed in 0..50 {
-            let axes = vec![axis(0.5); 11];
+            let axes = axes(std::iter::repeat_n(0.5, 11));
             let signs = Signs::new(&axes, 10, seed);
             let mut seen = HashSet::new();
             for sample in 0..10 {
@@ -204,7 +207,7 @@ mod tests {
 
     #[test]
     fn points_stay_inside_and_blocks_agree_with_points() {
-        let axes: Vec<_> = (0..1300).map(|i| axis([0.0, 0.06, 0.5, 1.0][i % 4])).collect();
+        let axes = axes((0..1300).map(|i| [0.0, 0.06, 0.5, 1.0][i % 4]));
         let signs = Signs::new(&axes, 3, 7);
         for sample in 0..3 {
             let mut point = vec![f64::NAN; axes.len()];

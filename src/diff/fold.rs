@@ -1,50 +1,39 @@
-//! The inner loops: from outcomes to columns. One pass over each outcome, in place, and a check that
-//! everything is finite in the same pass.
+//! The inner loops: from outcomes to columns. One pass over each outcome, and a check that everything is finite in the
+//! same pass.
 //!
-//! The check adds everything up, in eight lanes so that it vectorises on any machine: where a value is not
-//! finite the sum is not either. The sum of finite values may overflow too, so that a sum that is not finite
-//! calls for a closer look.
+//! The check is that of v − v, which is 0 for every finite number and has bits for all others: put together in any
+//! order, so that it vectorises on any machine.
 
 const LANES: usize = 8;
 
+/// Whether all numbers seen so far are finite.
+#[derive(Default)]
+struct Finite(u64);
+
+impl Finite {
+    #[inline(always)]
+    fn see(&mut self, value: f64) -> f64 {
+        self.0 |= (value - value).to_bits();
+        value
+    }
+}
+
+/// Adds the column of `f(y[i], base[i])` to others; whether all of it is finite.
+#[inline(always)]
+pub(super) fn append(columns: &mut Vec<f64>, y: &[f64], base: &[f64], f: impl Fn(f64, f64) -> f64) -> bool {
+    let mut finite = Finite::default();
+    columns.extend(y.iter().zip(base).map(|(y, base)| finite.see(f(*y, *base))));
+    finite.0 == 0
+}
+
 /// `column[i] = f(column[i], y[i], base[i])`; whether all of it is finite then.
 #[inline(always)]
-fn update(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
-    let mut sums = [0.0; LANES];
-    let (columns, column_rest) = column.as_chunks_mut::<LANES>();
-    let (ys, y_rest) = y.as_chunks::<LANES>();
-    let (bases, base_rest) = base.as_chunks::<LANES>();
-    for ((c, y), b) in columns.iter_mut().zip(ys).zip(bases) {
-        for lane in 0..LANES {
-            c[lane] = f(c[lane], y[lane], b[lane]);
-            sums[lane] += c[lane];
-        }
+pub(super) fn update(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> bool {
+    let mut finite = Finite::default();
+    for ((column, y), base) in column.iter_mut().zip(y).zip(base) {
+        *column = finite.see(f(*column, *y, *base));
     }
-    for ((c, y), b) in column_rest.iter_mut().zip(y_rest).zip(base_rest) {
-        *c = f(*c, *y, *b);
-        sums[0] += *c;
-    }
-    sums.iter().sum::<f64>().is_finite() || column.iter().all(|value| value.is_finite())
-}
-
-/// `column = (y − base) · scale`
-pub(super) fn difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(column, y, base, |_, y, base| (y - base) * scale)
-}
-
-/// `column += (y − base) · scale`
-pub(super) fn add_difference(column: &mut [f64], y: &[f64], base: &[f64], scale: f64) -> bool {
-    update(column, y, base, |c, y, base| c + (y - base) * scale)
-}
-
-/// `column = y`
-pub(super) fn keep(column: &mut [f64], y: &[f64]) -> bool {
-    update(column, y, y, |_, y, _| y)
-}
-
-/// `column = (column − y) · scale`
-pub(super) fn subtract(column: &mut [f64], y: &[f64], scale: f64) -> bool {
-    update(column, y, y, |c, y, _| (c - y) * scale)
+    finite.0 == 0
 }
 
 /// The inner product, in fixed partial sums.

@@ -38,7 +38,7 @@ pub enum Missing {
 /// The steps to try for a coordinate, the shortest first.
 pub fn ladder(axis: &Axis) -> Vec<Rung> {
     let (up, down) = axis.room();
-    let longest = power_of_two(axis.x.abs().max(axis.scale));
+    let longest = power_of_two(axis.scale_here());
     let end = |by: f64, room: f64| {
         if by.abs() > room {
             return Err(Missing::Bounds);
@@ -60,7 +60,7 @@ pub fn ladder(axis: &Axis) -> Vec<Rung> {
 /// Whether first-order differences go ahead, and not behind: wherever there is room for every step, or more of it.
 pub fn goes_ahead(axis: &Axis) -> bool {
     let (up, down) = axis.room();
-    up >= axis.x.abs().max(axis.scale).min(down)
+    up >= axis.scale_here().min(down)
 }
 
 /// The noise of a difference of this order, in units of the noise of values over the step: the root of the sum of
@@ -89,24 +89,17 @@ pub fn truncation(errors: &[(f64, f64)], order: u32, noise: f64) -> Option<f64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::Kind;
+    use crate::diff::axes::UNIT;
 
-    const AXIS: Axis = Axis {
-        x: 1.3,
-        lower: f64::NEG_INFINITY,
-        upper: f64::INFINITY,
-        step: 1e-6,
-        by_hand: false,
-        scale: 1.0,
-        bits: 53,
-        text: None,
-    };
+    const AXIS: Axis = Axis { x: 1.3, kind: UNIT, text: None };
 
     #[test]
     fn steps_span_twelve_decades_and_stay_within_bounds() {
         let rungs = ladder(&AXIS);
         assert_eq!((rungs[0].step, rungs[40].step, rungs.len()), (2f64.powi(-40), 1.0, 41));
         assert!(rungs.iter().all(|rung| rung.ahead == Ok(1.3 + rung.step) && rung.behind == Ok(1.3 - rung.step)));
-        let bounded = Axis { lower: 1.0, upper: 1.3, ..AXIS };
+        let bounded = Axis { kind: Kind { lower: 1.0, upper: 1.3, ..UNIT }, ..AXIS };
         let rungs = ladder(&bounded);
         assert!(rungs.iter().all(|rung| rung.ahead == Err(Missing::Bounds)));
         assert_eq!(rungs.iter().filter(|rung| rung.behind.is_ok()).count(), 39, "up to a quarter");
@@ -115,7 +108,7 @@ mod tests {
 
     #[test]
     fn steps_that_are_lost_in_the_precision_are_left_out() {
-        let rungs = ladder(&Axis { x: f64::from(1.3f32), bits: 24, ..AXIS });
+        let rungs = ladder(&Axis { x: f64::from(1.3f32), kind: Kind { bits: 24, ..UNIT }, ..AXIS });
         let lost = rungs.iter().filter(|rung| rung.ahead == Err(Missing::Lost)).count();
         assert_eq!(lost, 17, "those below the last bit");
     }

@@ -1,6 +1,6 @@
 //! Finite differences of f: Rⁿ → Rᵐ, asked for and not looped for.
 //!
-//! A [`Plan`] is made from the [`Axis`] of every coordinate; its scout, one point, is evaluated first
+//! A [`Plan`] is made from the [`Axes`], all coordinates; its scout, one point, is evaluated first
 //! and tells m. The [`Sweep`] that starts from there *asks* for rounds of displaced points, each
 //! split into [`Share`]s that carry the memory for their own results, and is *told* their
 //! outcomes in place. Shares touch disjoint memory, so any number of threads may work on them in any
@@ -8,6 +8,7 @@
 //!
 //! Not here: models, trees, threads. This room imports only `std` and `rand`.
 
+mod axes;
 mod axis;
 mod climb;
 mod compare;
@@ -15,6 +16,7 @@ mod curvature;
 mod decimal;
 mod direction;
 mod fold;
+mod groups;
 mod ladder;
 mod line;
 mod noise;
@@ -32,7 +34,8 @@ mod taylor;
 
 #[cfg(test)]
 use axis::round_to;
-pub use axis::{Axis, automatic_step};
+pub use axes::Axes;
+pub use axis::{Axis, Kind, Step};
 pub use curvature::{Curvature, Curved};
 pub use decimal::Decimal;
 pub use fold::norm;

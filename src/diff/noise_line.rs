@@ -9,7 +9,7 @@ use super::axis::exp2;
 use super::line::Lines;
 use super::noise::SAMPLES;
 use super::plan::Plan;
-use super::{Axis, Displacement};
+use super::{Axes, Axis, Displacement};
 
 /// Points farther away, in units of the first: for outputs that are constant near the base.
 const FARTHER: [f64; 2] = [64.0, 1024.0];
@@ -29,12 +29,14 @@ impl NoiseLine {
     pub(super) fn near(plan: &Plan) -> NoiseLine {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let axes = &plan.axes;
-        let mut moves = vec![!matches!(plan.lines, Lines::Along { .. }); axes.len()];
-        if let Lines::Along { lines, .. } = &plan.lines {
-            lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true);
+        let mut moves = vec![!matches!(plan.lines, Lines::Tangent(_) | Lines::Groups(_)); axes.len()];
+        match &plan.lines {
+            Lines::Tangent(lines) => lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true),
+            Lines::Groups(groups) => groups.members.iter().flatten().for_each(|&i| moves[i] = true),
+            Lines::Axes | Lines::Random(_) => {}
         }
         let moves = axes.iter().enumerate().filter(|(i, _)| moves[*i]);
-        let moves = moves.map(|(i, axis)| (i, spacing(axis, random.random_range(0.5..1.0), random.random())));
+        let moves = moves.map(|(i, axis)| (i, spacing(&axis, random.random_range(0.5..1.0), random.random())));
         NoiseLine { moves: moves.filter(|(_, spacing)| *spacing != 0.0).collect(), farther: false, attempts: 0 }
     }
 
@@ -54,11 +56,11 @@ impl NoiseLine {
 
     /// Points much nearer to the base; of coordinates whose type or text is too coarse for that, the next ones there are.
     /// False where those are the points that were seen.
-    pub(super) fn come_closer(&mut self, axes: &[Axis]) -> bool {
+    pub(super) fn come_closer(&mut self, axes: &Axes) -> bool {
         self.farther = false;
         let mut comes = false;
         for (i, spacing) in &mut self.moves {
-            let least = unit(&axes[*i], *spacing);
+            let least = unit(&axes.at(*i), *spacing);
             let shorter = ((*spacing * SHORTER / least).trunc() * least).abs().max(least).copysign(*spacing);
             comes |= shorter != *spacing;
             *spacing = shorter;
@@ -71,10 +73,10 @@ impl NoiseLine {
         if self.farther { SAMPLES - 1..SAMPLES - 1 + FARTHER.len() } else { 0..SAMPLES - 1 }
     }
 
-    pub(super) fn displace(&self, axes: &[Axis], point: usize, out: &mut Displacement) {
+    pub(super) fn displace(&self, axes: &Axes, point: usize, out: &mut Displacement) {
         let times = if point < SAMPLES - 1 { (point + 1) as f64 } else { FARTHER[point + 1 - SAMPLES] };
         out.clear();
-        out.extend(self.moves.iter().map(|&(i, spacing)| (i, axes[i].displaced(spacing * times))));
+        axes.displace(&self.moves, |&(i, spacing)| (i, spacing * times), out);
     }
 }
 
@@ -83,7 +85,7 @@ impl NoiseLine {
 /// that points are equally spaced; towards where there is room.
 fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let (above, below) = axis.room();
-    let relative = exp2((3 - axis.bits as i32).max(-14));
+    let relative = exp2((3 - axis.kind.bits as i32).max(-14));
     let least = if axis.text.is_some() { axis.spacing(0.0) } else { 0.0 };
     let wanted = (part * relative * axis.magnitude()).max(least);
     let reach = wanted * SAMPLES as f64;

@@ -10,7 +10,7 @@ use std::f64::consts::PI;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::Axis;
+use super::{Axes, Axis};
 use super::direction::ends;
 
 /// `samples` orthogonal directions over n coordinates.
@@ -19,11 +19,11 @@ pub(super) struct Frame {
     rows: Vec<usize>,
     /// Each coordinate's centre, and how far it goes from there at most; negative where its sign is.
     reach: Vec<(f64, f64)>,
-    axes: Vec<Axis>,
+    axes: Axes,
 }
 
 impl Frame {
-    pub(super) fn new(axes: &[Axis], samples: usize, seed: u64) -> Frame {
+    pub(super) fn new(axes: &Axes, samples: usize, seed: u64) -> Frame {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let n = axes.len();
         let mut rows: Vec<usize> = (0..n).collect();
@@ -32,12 +32,12 @@ impl Frame {
             rows.swap(i, other);
         }
         rows.truncate(samples);
-        let reach = |axis: &Axis| {
-            let [up, down] = ends(axis);
+        let reach = |axis: Axis| {
+            let [up, down] = ends(&axis);
             let extent = (up - down) / 2.0;
             ((up + down) / 2.0 - axis.x, if random.random() { extent } else { -extent })
         };
-        Frame { rows, reach: axes.iter().map(reach).collect(), axes: axes.to_vec() }
+        Frame { rows, reach: axes.iter().map(reach).collect(), axes: axes.clone() }
     }
 
     pub(super) fn samples(&self) -> usize {
@@ -98,13 +98,14 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::axes::UNIT;
+    use crate::diff::{Kind, Step};
 
     #[test]
     fn directions_are_orthogonal_and_all_of_them_are_exact() {
         let n = 37;
-        let axis =
-            Axis { x: 0.5, lower: 0.0, upper: 1.0, step: 0.125, by_hand: true, scale: 1.0, bits: 53, text: None };
-        let frame = Frame::new(&vec![axis; n], n, 3);
+        let kind = Kind { lower: 0.0, upper: 1.0, step: Step::Given(0.125), ..UNIT };
+        let frame = Frame::new(&Axes::new(vec![0.5; n].into(), [(n, kind)], Vec::new()), n, 3);
         for a in 0..n {
             for b in 0..n {
                 let dot: f64 = (0..n).map(|i| frame.entry(a, i) * frame.entry(b, i)).sum();

@@ -9,7 +9,8 @@ use super::noise::SAMPLES;
 use super::orthogonal::Frame;
 use super::round::{Entry, Round};
 use super::stencil::{Shape, Stencil};
-use super::{Axis, Decimal, Displacement, Sweep};
+use super::groups::Groups;
+use super::{Axes, Decimal, Displacement, Sweep};
 
 /// How derivatives are approximated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +59,13 @@ pub enum Problem<'a> {
     Jacobian,
     /// J·v for a tangent v of length n.
     Jvp(&'a [f64]),
-    /// J·v by a step of one along v.
-    Along(&'a [f64]),
     /// w·J for a cotangent w of length m, which [`Plan::start`] is given: no matrix is held.
     Vjp,
     /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
     /// [unit](super::Derivative::units).
-    Groups(&'a [Vec<usize>]),
+    Groups(&'a Arc<Vec<Vec<usize>>>),
+    /// The same for one group, of all coordinates, each moving by so much; the other way where there is no room.
+    All(&'a [f64]),
 }
 
 /// Why a coordinate cannot be differentiated.
@@ -127,7 +128,7 @@ pub enum Place {
 
 /// All that will be evaluated, as far as that is known.
 pub struct Plan {
-    pub(super) axes: Arc<Vec<Axis>>,
+    pub(super) axes: Arc<Axes>,
     pub(super) lines: Lines,
     pub(super) method: Method,
     /// Order of the differences: 1 or 2.
@@ -145,7 +146,7 @@ impl Plan {
     /// [`Algorithm::Stochastic`] and [`Algorithm::Orthogonal`] become central where that is no dearer, and for a JVP, whose one
     /// direction is known.
     pub fn new(
-        axes: impl Into<Arc<Vec<Axis>>>,
+        axes: impl Into<Arc<Axes>>,
         problem: Problem<'_>,
         algorithm: Algorithm,
         bounded: bool,
@@ -164,9 +165,11 @@ impl Plan {
         let order = if shape == Shape::Central { 2 } else { 1 };
         let vjp = matches!(problem, Problem::Vjp);
         let lines = match (problem, algorithm) {
-            (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape, None)?,
-            (Problem::Along(tangent), _) => Lines::of_tangent(&axes, tangent, shape, Some(1.0))?,
-            (Problem::Groups(groups), _) => Lines::of_groups(&axes, groups, matches!(method, Method::Fixed { .. })),
+            (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
+            (Problem::All(units), _) => Lines::Groups(Groups::of_all(&axes, units)),
+            (Problem::Groups(groups), _) => {
+                Lines::Groups(Groups::new(&axes, groups.clone(), matches!(method, Method::Fixed { .. })))
+            },
             (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
                 Lines::Random(Random::Signs(Signs::new(&axes, samples, seed)))
             }
@@ -203,7 +206,7 @@ impl Plan {
         // Noise is measured from the base. Without a single probe the base alone is evaluated, since it tells m.
         let uses_base = method != Method::Fixed { bounded: false }
             || probes == 0
-            || matches!(problem, Problem::Groups(_))
+            || matches!(problem, Problem::Groups(_) | Problem::All(_))
             || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
         Ok(Plan { axes, lines, method, order, first: Round::new(entries), uses_base, vjp })
     }
@@ -262,10 +265,10 @@ impl Plan {
     }
 }
 
-fn check_extents(axes: &[Axis], random: &Random) -> Result<(), Vec<Defect>> {
+fn check_extents(axes: &Axes, random: &Random) -> Result<(), Vec<Defect>> {
     let defects: Vec<_> = (0..axes.len())
         .filter(|&coordinate| random.extent(coordinate) == 0.0)
-        .map(|coordinate| Lines::Axes.defect(axes, coordinate, axes[coordinate].step))
+        .map(|coordinate| Lines::Axes.defect(axes, coordinate, axes.at(coordinate).step()))
         .collect();
     if defects.is_empty() { Ok(()) } else { Err(defects) }
 }

@@ -2,7 +2,7 @@
 
 use super::line::Lines;
 use super::stencil::{Rule, Stencil};
-use super::{Axis, Displacement, Place};
+use super::{Axes, Displacement, Place};
 
 /// A stencil of a probe.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The stencil where its points really lie; `None` where they are not distinct, or too close to divide by.
-    pub(super) fn new(axes: &[Axis], lines: &Lines, probe: usize, stencil: Stencil) -> Option<Entry> {
+    pub(super) fn new(axes: &Axes, lines: &Lines, probe: usize, stencil: Stencil) -> Option<Entry> {
         let wanted = stencil.parameters();
         let t = wanted.map(|t| lines.realised(axes, probe, t));
         let rule = stencil.rule(t);
@@ -92,14 +92,14 @@ impl Round {
         }
     }
 
-    pub(super) fn displace(&self, axes: &[Axis], lines: &Lines, point: usize, out: &mut Displacement) {
+    pub(super) fn displace(&self, axes: &Axes, lines: &Lines, point: usize, out: &mut Displacement) {
         out.clear();
         let (entry, which) = self.locate(point);
         let entry = &self.entries[entry];
         lines.displace(axes, entry.probe, entry.parameter(which), out);
     }
 
-    pub(super) fn place(&self, axes: &[Axis], lines: &Lines, point: usize) -> Place {
+    pub(super) fn place(&self, axes: &Axes, lines: &Lines, point: usize) -> Place {
         let (entry, which) = self.locate(point);
         let entry = &self.entries[entry];
         lines.place(axes, entry.probe, entry.parameter(which))

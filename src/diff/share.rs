@@ -62,6 +62,18 @@ impl Results<'_> {
             }
         }
     }
+
+    /// Makes a column of `f(y[i], base[i])`; whether all of it is finite.
+    #[inline(always)]
+    fn make(&mut self, at: usize, y: &[f64], base: &[f64], f: impl Fn(f64, f64) -> f64) -> bool {
+        match self {
+            Results::Growing(results, most) if results.len() == at * y.len() => {
+                results.reserve_exact(*most - results.len());
+                fold::append(results, y, base, f)
+            }
+            _ => fold::update(self.column(at, y.len()), y, base, |_, y, base| f(y, base)),
+        }
+    }
 }
 
 /// An outcome holds NaN or an infinity, or its difference overflows.
@@ -170,9 +182,15 @@ impl Probing<'_> {
             let column = &mut scratch[level * m..(level + 1) * m];
             let t = |which| shared.plan.lines.realised(&shared.plan.axes, entry.probe, entry.parameter(which));
             let finite = match (two_sided, which % 2) {
-                (true, 0) => fold::keep(column, outcome),
-                (true, _) => fold::subtract(column, outcome, 1.0 / (t(which - 1) - t(which))),
-                (false, _) => fold::difference(column, outcome, &shared.scout, 1.0 / t(which)),
+                (true, 0) => fold::update(column, outcome, outcome, |_, y, _| y),
+                (true, _) => {
+                    let per_step = 1.0 / (t(which - 1) - t(which));
+                    fold::update(column, outcome, outcome, |ahead, y, _| (ahead - y) * per_step)
+                }
+                (false, _) => {
+                    let per_step = 1.0 / t(which);
+                    fold::update(column, outcome, &shared.scout, |_, y, base| (y - base) * per_step)
+                }
             };
             check(finite, outcome, column)?;
             if which + 1 == usize::from(points) && !probe.has_failed() {
@@ -209,17 +227,21 @@ impl Probing<'_> {
         let is_last = which + 1 == entry.rule.points();
         if probe.kept == 0.0 && shared.cotangent.is_none() {
             // The first difference is made where it stays.
+            let finite = difference(shared, entry, which, point, outcome, &mut self.values, at);
             let column = self.values.column(at, m);
-            check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
+            check(finite, outcome, column)?;
             if is_last && !probe.has_failed() {
                 let fresh = Fresh { difference: column, outcome, base: &shared.scout, noise, step };
                 probe.began(step.amplification, climbs && fresh.is_silent());
             }
             return Ok(());
         }
-        scratch.resize(m, 0.0);
-        let column = &mut scratch[..];
-        check(difference(shared, entry, which, point, outcome, column), outcome, column)?;
+        if which == 0 {
+            scratch.clear();
+        }
+        let finite = difference(shared, entry, which, point, outcome, &mut Results::Growing(scratch, m), 0);
+        let column = &scratch[..m];
+        check(finite, outcome, column)?;
         if !is_last || probe.has_failed() {
             return Ok(());
         }
@@ -256,20 +278,32 @@ impl Probing<'_> {
     }
 }
 
-/// Folds an outcome into its difference; whether all of that is finite.
+/// Folds an outcome into its difference, column `at` of the results; whether all of that is finite.
 #[inline]
-fn difference(shared: &Shared, entry: &Entry, which: usize, point: usize, outcome: &[f64], column: &mut [f64]) -> bool {
+fn difference(
+    shared: &Shared,
+    entry: &Entry,
+    which: usize,
+    point: usize,
+    y: &[f64],
+    results: &mut Results<'_>,
+    at: usize,
+) -> bool {
+    let base = &shared.scout[..];
     match (entry.rule, which) {
-        (Rule::Pair { per_step }, _) => fold::difference(column, outcome, &shared.scout, per_step),
-        (Rule::Central { .. }, 0) => fold::keep(column, outcome),
-        (Rule::Central { per_step }, _) => {
-            if point == 1 && shared.scouted {
-                column.copy_from_slice(&shared.scout);
-            }
-            fold::subtract(column, outcome, per_step)
+        (Rule::Pair { per_step }, _) => results.make(at, y, base, |y, base| (y - base) * per_step),
+        (Rule::Central { .. }, 0) => results.make(at, y, base, |y, _| y),
+        // The scout was the point ahead.
+        (Rule::Central { per_step }, _) if point == 1 && shared.scouted => {
+            results.make(at, y, base, |y, ahead| (ahead - y) * per_step)
         }
-        (Rule::OneSided { near, .. }, 0) => fold::difference(column, outcome, &shared.scout, near),
-        (Rule::OneSided { far, .. }, _) => fold::add_difference(column, outcome, &shared.scout, far),
+        (Rule::Central { per_step }, _) => {
+            fold::update(results.column(at, y.len()), y, base, |ahead, y, _| (ahead - y) * per_step)
+        }
+        (Rule::OneSided { near, .. }, 0) => results.make(at, y, base, |y, base| (y - base) * near),
+        (Rule::OneSided { far, .. }, _) => {
+            fold::update(results.column(at, y.len()), y, base, |sum, y, base| sum + (y - base) * far)
+        }
         (Rule::Tableau { .. }, _) => unreachable!("a table has columns of its own"),
     }
 }

@@ -333,8 +333,7 @@ impl Sweep {
     pub fn finish(self) -> Derivative {
         let Sweep { shared, probes, values, mut bounds, evaluations, .. } = self;
         let height = shared.height();
-        let Shared { plan, m, noise, .. } = shared;
-        let n = plan.axes.len();
+        let Shared { mut plan, m, noise, .. } = shared;
         let bounded = plan.method != Method::Fixed { bounded: false };
         if bounded {
             bounds.resize(probes.len() * height, f64::INFINITY);
@@ -353,40 +352,48 @@ impl Sweep {
                 steps: probe.stumbles.clone(),
             })
             .collect();
-        let kept = |probe: usize| probes[probe].kept;
-        let steps = match &plan.lines {
-            Lines::Axes => (0..n).map(kept).collect(),
-            Lines::Along { lines, .. } => {
-                let mut steps = vec![0.0f64; n];
-                for (probe, line) in lines.iter().enumerate() {
-                    for &(i, v) in &line.moves {
-                        steps[i] = steps[i].max((v * kept(probe)).abs());
-                    }
-                }
-                steps
-            }
-            Lines::Random(random) => (0..n).map(|i| random.extent(i)).collect(),
-        };
+        let (steps, units) = steps(&mut plan, &probes);
         let bounded = !bounds.is_empty();
-        let mut units = Vec::new();
-        if let Lines::Along { lines, parts: false } = &plan.lines {
-            units = vec![0.0; n];
-            for (probe, line) in probes.iter().zip(lines) {
-                for &(i, v) in &line.moves {
-                    // What was asked for may have been rounded on its way.
-                    units[i] = if probe.is_fixed() { plan.axes[i].realised(v * probe.kept) / probe.kept } else { v };
-                }
-            }
-        }
         let (values, bounds) = match &plan.lines {
-            Lines::Axes | Lines::Along { parts: false, .. } => (values, bounds),
-            Lines::Along { .. } => (sum(values, m), sum(bounds, m)),
+            Lines::Axes | Lines::Groups(_) => (values, bounds),
+            Lines::Tangent(_) => (sum(values, m), sum(bounds, m)),
             Lines::Random(random) => random.average(&values, height),
         };
         let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
         let noise = plan.measures_noise().then_some(noise.absolute);
         Derivative { values, bounds, units, steps, noise, evaluations, stumbles }
     }
+}
+
+/// The step of every coordinate and, where they moved in groups, its unit.
+fn steps(plan: &mut Plan, probes: &[Probe]) -> (Vec<f64>, Vec<f64>) {
+    let (axes, n) = (&plan.axes, plan.axes.len());
+    let mut steps = vec![0.0; n];
+    match &mut plan.lines {
+        Lines::Axes => steps.iter_mut().zip(probes).for_each(|(step, probe)| *step = probe.kept),
+        Lines::Tangent(lines) => {
+            for (line, probe) in lines.iter().zip(probes) {
+                for &(i, v) in &line.moves {
+                    steps[i] = f64::max(steps[i], (v * probe.kept).abs());
+                }
+            }
+        }
+        Lines::Groups(groups) => {
+            for (group, probe) in probes.iter().enumerate() {
+                if probe.is_fixed() {
+                    // What was asked for may have been rounded on its way.
+                    let (from, to) = probe.ends();
+                    groups.settle(axes, group, from, to);
+                }
+                for &i in &groups.members[group] {
+                    steps[i] = (groups.units[i] * probe.kept).abs();
+                }
+            }
+            return (steps, std::mem::take(&mut groups.units));
+        }
+        Lines::Random(random) => (0..n).for_each(|i| steps[i] = random.extent(i)),
+    }
+    (steps, Vec::new())
 }
 
 /// The entry of a probe's stencil. A step that is lost in the coordinate's precision grows, if it may.

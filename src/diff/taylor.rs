@@ -8,7 +8,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Axis, Displacement};
+use super::{Axes, Displacement};
 
 /// The longest step is 2⁻² of the direction,
 const LONGEST: i32 = -2;
@@ -36,7 +36,7 @@ pub struct Ray {
 impl Ray {
     /// A direction drawn for this seed, towards where there is room. Its coordinates have three significant bits, or
     /// are as many of what a text can tell apart, so that x + h d is exact where h is a power of two.
-    pub fn draw(axes: &[Axis], seed: u64) -> Ray {
+    pub fn draw(axes: &Axes, seed: u64) -> Ray {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut shortest = SHORTEST;
         let direction = axes.iter().map(|axis| {
@@ -52,7 +52,7 @@ impl Ray {
                 shortest = shortest.max(-halves as i32);
                 spacing * halves.exp2()
             } else {
-                shortest = shortest.max(6 - axis.bits as i32);
+                shortest = shortest.max(6 - axis.kind.bits as i32);
                 if wanted > 0.0 { wanted.log2().floor().exp2() / 8.0 } else { 0.0 }
             };
             let length = power * f64::from(eighths);
@@ -69,7 +69,7 @@ impl Ray {
     }
 
     /// The point x + h d.
-    pub fn point(&self, axes: &[Axis], h: f64) -> Displacement {
+    pub fn point(&self, axes: &Axes, h: f64) -> Displacement {
         let moved = axes.iter().zip(&self.direction).enumerate().filter(|(_, (_, d))| **d != 0.0);
         moved.map(|(i, (axis, d))| (i, axis.displaced(h * d))).collect()
     }
@@ -142,14 +142,15 @@ pub fn slope(remainders: &[Remainder]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::{Axis, Kind, Step};
 
     fn axis(x: f64, lower: f64, upper: f64, bits: u32) -> Axis {
-        Axis { x, lower, upper, step: 1e-6, by_hand: false, scale: 1.0, bits, text: None }
+        Axis { x, kind: Kind { lower, upper, step: Step::Given(1e-6), by_hand: false, scale: 1.0, bits }, text: None }
     }
 
     /// The slope for f = (sin a · b, a b²) at (0.7, −1.3), with J off by `off`, and noise.
     fn found(off: f64, noise: f64, seed: u64) -> Option<f64> {
-        let axes = [axis(0.7, -9.0, 9.0, 53), axis(-1.3, -9.0, 9.0, 53)];
+        let axes = Axes::from_iter([axis(0.7, -9.0, 9.0, 53), axis(-1.3, -9.0, 9.0, 53)]);
         let rounded = |y: f64| if noise > 0.0 { (y / noise).round() * noise } else { y };
         let f = |a: f64, b: f64| [rounded(a.sin() * b), rounded(a * b * b)];
         let ray = Ray::draw(&axes, seed);
@@ -188,20 +189,20 @@ mod tests {
 
     #[test]
     fn a_ray_stays_inside_and_its_points_are_exact() {
-        let axes = [
+        let axes = Axes::from_iter([
             axis(0.0, 0.0, 1.0, 53),
             axis(1.0, 0.0, 1.0, 24),
             axis(0.3f32.into(), -5.0, 5.0, 24),
             axis(2.0, 2.0, 2.0, 53),
-        ];
+        ]);
         for seed in 0..50 {
             let ray = Ray::draw(&axes, seed);
             assert_eq!(ray.direction[3], 0.0, "there is no room");
             assert!(ray.direction[..3].iter().all(|d| (0.03..=1.0).contains(&d.abs())), "{ray:?}");
             for h in ray.steps() {
                 for (i, value) in ray.point(&axes, h) {
-                    assert!((axes[i].lower..=axes[i].upper).contains(&value));
-                    assert_eq!(value - axes[i].x, h * ray.direction[i]);
+                    assert!((axes.at(i).kind.lower..=axes.at(i).kind.upper).contains(&value));
+                    assert_eq!(value - axes.at(i).x, h * ray.direction[i]);
                 }
             }
         }

@@ -1,23 +1,15 @@
 //! The machines on functions with known derivatives, driven as `exec` drives them.
 
+use super::axes::UNIT;
 use super::*;
 use proptest::prelude::*;
 
-fn axis(x: f64, order: u32) -> Axis {
-    Axis {
-        x,
-        lower: f64::NEG_INFINITY,
-        upper: f64::INFINITY,
-        step: automatic_step(1.0, 53, order)(x),
-        by_hand: false,
-        scale: 1.0,
-        bits: 53,
-        text: None,
-    }
+fn kind(order: u32) -> Kind {
+    Kind { step: Step::automatic(53, order), by_hand: false, ..UNIT }
 }
 
-fn axes(x: &[f64], order: u32) -> Vec<Axis> {
-    x.iter().map(|&x| axis(x, order)).collect()
+fn axes(x: &[f64], order: u32) -> Axes {
+    Axes::new(x.into(), [(x.len(), kind(order))], Vec::new())
 }
 
 /// Runs a plan; the derivative and the points evaluated.
@@ -121,11 +113,13 @@ fn bounds_are_never_passed_and_keep_second_order() {
     };
     let x = [1e-3, 2.0, 0.5];
     let bounded = |order| {
-        let mut axes = axes(&x, order);
-        axes[0] = Axis { lower: 1e-3, step: automatic_step(1e-3, 53, order)(1e-3), ..axes[0] };
-        axes[1].upper = 2.0;
-        axes[2] = Axis { lower: 0.5, upper: 0.5 + 1e-9, ..axes[2] };
-        axes
+        let kind = kind(order);
+        let kinds = [
+            Kind { lower: 1e-3, scale: 1e-3, ..kind },
+            Kind { upper: 2.0, ..kind },
+            Kind { lower: 0.5, upper: 0.5 + 1e-9, ..kind },
+        ];
+        Axes::new(x.into(), kinds.map(|kind| (1, kind)), Vec::new())
     };
     for algorithm in ALGORITHMS {
         let order = order(algorithm);
@@ -144,14 +138,12 @@ fn bounds_are_never_passed_and_keep_second_order() {
 
 #[test]
 fn what_cannot_move_is_named() {
-    let mut stuck = axes(&[1.0, 1e12, 3.0], 2);
-    stuck[0] = Axis { lower: 1.0, upper: 1.0, ..stuck[0] };
-    stuck[1].step = 1e-6;
+    let kinds = [Kind { lower: 1.0, upper: 1.0, ..kind(2) }, Kind { step: Step::Given(1e-6), ..kind(2) }, kind(2)];
+    let stuck = Axes::new([1.0, 1e12, 3.0].into(), kinds.map(|kind| (1, kind)), Vec::new());
     let defects = Plan::new(stuck, Problem::Jacobian, Algorithm::Central, false).err().unwrap();
     assert_eq!(defects, [Defect::NoRoom { coordinate: 0 }, Defect::StepLost { coordinate: 1, step: 1e-6, text: None }]);
     // It moves, but nothing can be divided by so little.
-    let mut tiny = axes(&[0.0], 2);
-    tiny[0].step = 5e-324;
+    let tiny = axes(&[0.0], 2).map(|kind| Kind { step: Step::Given(5e-324), ..kind });
     for algorithm in [Algorithm::Central, Algorithm::Forward] {
         let defects = Plan::new(tiny.clone(), Problem::Jacobian, algorithm, false).err().unwrap();
         assert_eq!(defects, [Defect::StepLost { coordinate: 0, step: 5e-324, text: None }]);
@@ -160,7 +152,7 @@ fn what_cannot_move_is_named() {
 
 #[test]
 fn no_coordinates_and_no_tangent_cost_one_evaluation() {
-    let plan = Plan::new(Vec::new(), Problem::Jacobian, Algorithm::Central, false).unwrap();
+    let plan = Plan::new(axes(&[], 2), Problem::Jacobian, Algorithm::Central, false).unwrap();
     let (jacobian, points) = run(plan, &[], &|_| vec![1.0, 2.0], None, 4);
     assert!(jacobian.is_empty() && points.len() == 1);
     let plan = Plan::new(axes(&[1.0], 2), Problem::Jvp(&[0.0]), Algorithm::Central, false).unwrap();
@@ -239,7 +231,7 @@ proptest! {
         let axes = axes(&x, order(algorithm));
         // What rounding of the outputs, one unit in the last place, can do to a difference over the step.
         let size = x.iter().map(|x| x.abs()).sum::<f64>() * 40.0;
-        let noise: Vec<f64> = axes.iter().map(|axis| size * 1e-16 / axis.step).collect();
+        let noise: Vec<f64> = axes.iter().map(|axis| size * 1e-16 / axis.step()).collect();
         let (jacobian, _) = run(Plan::new(axes.clone(), Problem::Jacobian, algorithm, false).unwrap(), &x, &f, None, shares);
         for j in 0..n {
             for i in 0..m {
@@ -258,7 +250,7 @@ proptest! {
         }
         let plan = Plan::new(axes.clone(), Problem::Jvp(&v), algorithm, false).unwrap();
         let (jvp, _) = run(plan, &x, &f, None, 1);
-        let t = axes.iter().zip(&v).filter(|(_, v)| **v != 0.0).map(|(a, v)| a.step / v.abs()).fold(f64::MAX, f64::min);
+        let t = axes.iter().zip(&v).filter(|(_, v)| **v != 0.0).map(|(a, v)| a.step() / v.abs()).fold(f64::MAX, f64::min);
         for i in 0..m {
             let expected: f64 = (0..n).map(|j| f64::from(matrix[j * m + i]) * v[j]).sum();
             prop_assert!((jvp[i] - expected).abs() <= 10.0 * size * 1e-16 / t + 1e-12 * expected.abs(), "{} {}", jvp[i], expected);

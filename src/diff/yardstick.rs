@@ -7,6 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::axes::UNIT;
 use super::*;
 
 struct Problem1 {
@@ -90,7 +91,7 @@ fn spoil(class: &str, x: f64, y: f64) -> (f64, f64) {
     }
 }
 
-fn derivative(axes: Vec<Axis>, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f64>) -> Derivative {
+fn derivative(axes: Axes, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f64>) -> Derivative {
     let x: Vec<f64> = axes.iter().map(|axis| axis.x).collect();
     let plan = Plan::new(axes, Problem::Jacobian, algorithm, true).unwrap();
     let mut displacement = Displacement::new();
@@ -115,8 +116,7 @@ fn derivative(axes: Vec<Axis>, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f
 }
 
 fn axis(x: f64) -> Axis {
-    let step = automatic_step(1.0, 53, 2)(x);
-    Axis { x, lower: f64::NEG_INFINITY, upper: f64::INFINITY, step, by_hand: false, scale: 1.0, bits: 53, text: None }
+    Axis { x, kind: Kind { step: Step::automatic(53, 2), by_hand: false, ..UNIT }, text: None }
 }
 
 /// Of every class the errors over the optimum, where there is one; how many bounds hold; the bounds over the errors.
@@ -126,7 +126,7 @@ fn judged(algorithm: Algorithm) -> (Vec<Vec<f64>>, usize, Vec<f64>) {
         let mut errors = Vec::new();
         for problem in problems() {
             let noisy = |x: &[f64]| vec![spoil(class, x[0], (problem.f)(x[0])).0];
-            let found = derivative(vec![axis(problem.x)], algorithm, &noisy);
+            let found = derivative(Axes::from_iter([axis(problem.x)]), algorithm, &noisy);
             let error = (found.values[0] - (problem.first)(problem.x)).abs();
             let bound = found.bounds.unwrap()[0];
             let level = spoil(class, problem.x, (problem.f)(problem.x)).1;
@@ -187,7 +187,7 @@ fn steps_are_what_a_text_can_carry() {
                     assert_eq!(x[0], text.round(x[0]), "{format} {}", problem.name);
                     vec![spoil(class, x[0], (problem.f)(x[0])).0]
                 };
-                let found = derivative(vec![Axis { text: Some(text), ..axis(x) }], Algorithm::Auto, &f);
+                let found = derivative(Axes::from_iter([Axis { text: Some(text), ..axis(x) }]), Algorithm::Auto, &f);
                 let error = (found.values[0] - (problem.first)(x)).abs();
                 covered += usize::from(error <= found.bounds.unwrap()[0]);
                 // Steps are at least what the text can tell apart, and their truncation is at least that of such a step.
@@ -211,7 +211,7 @@ fn an_oscillation_far_from_zero_is_not_taken_for_noise() {
     for x in [1e4, 1e6, 1e9] {
         for class in ["exact", "float32", "%.6g", "1e-8"] {
             let noisy = |x: &[f64]| vec![spoil(class, x[0], x[0].sin()).0];
-            let found = derivative(vec![axis(x)], Algorithm::Auto, &noisy);
+            let found = derivative(Axes::from_iter([axis(x)]), Algorithm::Auto, &noisy);
             let (error, bound) = ((found.values[0] - x.cos()).abs(), found.bounds.unwrap()[0]);
             assert!(error <= bound && bound < 1e-2, "{x} {class}: {error} {bound}");
             assert!(found.evaluations <= 31, "{x} {class}: {}", found.evaluations);

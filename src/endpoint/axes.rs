@@ -5,7 +5,7 @@ use super::error::Place;
 use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
-use crate::diff::{self, Axis, Decimal, Defect, Displacement};
+use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step};
 use crate::manifest::{AlgorithmName, Eps};
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
@@ -58,7 +58,7 @@ pub(super) fn axes(
     settings: &Settings,
     base: &Base,
     order: u32,
-) -> Result<Vec<Axis>, Error> {
+) -> Result<Axes, Error> {
     let signature = context.pool.model().signature();
     // Whoever asks for automatic steps does not want the manifest's.
     let automatic = matches!(settings.algorithm, Some(AlgorithmName::Auto | AlgorithmName::AutoForward));
@@ -73,33 +73,30 @@ pub(super) fn axes(
     let wanted = wanted(signature, request);
     let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
     let texts = texts(context, base)?;
-    let mut axes = Vec::with_capacity(base.wrt.len());
+    let mut kinds = Vec::with_capacity(base.wrt.spans().len());
+    let mut coarse = Vec::with_capacity(texts.len());
     let mut faults = Vec::new();
     for span in base.wrt.spans() {
         let leaf = signature.inputs.leaf(&span.path);
         let bits = span.dtype.significand_bits();
-        let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
-        let by_hand = eps_for(eps, &span.path);
         let (lower, upper) = domain(signature, span);
-        let automatic = diff::automatic_step(scale, bits.min(output_bits), order);
-        for (i, &x) in base.x[span.offset..span.offset + span.len].iter().enumerate() {
-            if !x.is_finite() {
-                let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
-                faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
-            }
-            let step = by_hand.unwrap_or_else(|| automatic(x));
-            let mut axis = Axis { x, lower, upper, step, by_hand: by_hand.is_some(), scale, bits, text: None };
-            if let Some(text) = texts.get(span.offset + i).filter(|text| text.spacing(axis.scale_here()) > 0.0) {
-                // A text that carries every value is none to care about.
-                axis.text = Some(*text);
-                if by_hand.is_none() {
-                    axis.step = axis.carried_step();
-                }
-            }
-            axes.push(axis);
+        let by_hand = eps_for(eps, &span.path);
+        let step = by_hand.map_or(Step::automatic(bits.min(output_bits), order), Step::Given);
+        let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
+        let kind = Kind { lower, upper, step, by_hand: by_hand.is_some(), scale, bits };
+        kinds.push((span.len, kind));
+        let elements = span.offset..span.offset + span.len;
+        let values = &base.x[elements.clone()];
+        for (i, x) in values.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
+            let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
+            faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
         }
+        let texts = texts.get(elements).unwrap_or_default().iter().zip(values);
+        // A text that carries every value is none to care about.
+        coarse.extend(texts.map(|(text, x)| (text.spacing(x.abs().max(scale)) > 0.0).then_some(*text)));
     }
-    if faults.is_empty() { Ok(axes) } else { Err(Error::Caller(Violations(limited(faults)))) }
+    let axes = || Axes::new(base.x.clone(), kinds, coarse);
+    if faults.is_empty() { Ok(axes()) } else { Err(Error::Caller(Violations(limited(faults)))) }
 }
 
 /// The bounds of a leaf's elements. Parts of complex numbers have none.

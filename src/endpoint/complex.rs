@@ -4,13 +4,15 @@
 //!
 //! Squire and Trapp, *Using complex variables to estimate derivatives of real functions*, SIAM Review 40(1), 1998.
 
+use std::sync::Arc;
+
 use super::axes::refused;
 use super::differences::{Prepared, Scouted, carry_out, prepare, report, scout};
 use super::report::Report;
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error};
-use crate::diff::{self, Algorithm, Axis, Displacement, Plan, Problem};
+use crate::diff::{self, Algorithm, Displacement, Kind, Plan, Problem, Step};
 use crate::model::Base;
 use crate::schema::{Violation, Violations};
 use crate::tree::Path;
@@ -26,7 +28,7 @@ pub(super) fn columns(
     settings: &Settings,
 ) -> Result<(Base, Vec<f64>, Vec<f64>, Report), Error> {
     let clock = std::time::Instant::now();
-    let Prepared { base, mut axes, .. } = prepare(context, request, settings)?;
+    let Prepared { base, axes, .. } = prepare(context, request, settings)?;
     let mut faults = Vec::new();
     let mut fault = |path: &Path, message: String| {
         let message = format!("Value error, the complex step {message}");
@@ -46,10 +48,9 @@ pub(super) fn columns(
     real_at_base(&scouted)?;
 
     let groups: Vec<Vec<usize>> = (0..axes.len() / 2).map(|element| vec![2 * element + 1]).collect();
-    for axis in &mut axes {
-        *axis = Axis { step: STEP, by_hand: true, ..*axis };
-    }
-    let precision = axes.iter().map(|axis| axis.bits).min().unwrap_or(53);
+    let groups = Arc::new(groups);
+    let axes = axes.map(|kind| Kind { step: Step::Given(STEP), by_hand: true, ..kind });
+    let precision = axes.kinds().map(|kind| kind.bits).min().unwrap_or(53);
     let plan = Plan::new(axes, Problem::Groups(&groups), Algorithm::Forward, false)
         .map_err(|defects| refused(&defects, &scouted.base))?;
     let (found, workers) = carry_out(context, settings, &scouted, plan, Algorithm::Forward, None)?;

@@ -8,7 +8,7 @@ use super::report::{Noise, Report, Steps, Stumble};
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error};
-use crate::diff::{self, Algorithm, Axis, Derivative, Displacement, Plan, Problem};
+use crate::diff::{self, Algorithm, Axes, Derivative, Displacement, Plan, Problem};
 use crate::exec::{self, Cause, Failure, Workers};
 use crate::manifest::{AlgorithmName, OnFailure};
 use crate::model::{Base, ModelError, ModelErrorKind};
@@ -17,7 +17,7 @@ use crate::tree::{Layout, Path, Tree};
 /// A request whose inputs are laid out.
 pub(super) struct Prepared {
     pub(super) base: Base,
-    pub(super) axes: Vec<Axis>,
+    pub(super) axes: Axes,
     pub(super) algorithm: Algorithm,
     /// Of random directions, if there are to be any.
     seed: Option<u64>,
@@ -44,7 +44,7 @@ pub(super) fn prepare(context: &Context<'_>, request: &Request, settings: &Setti
     let order = if matches!(algorithm, Algorithm::Forward | Algorithm::Backward) { 1 } else { 2 };
     let axes = axes(context, request, settings, &base, order)?;
     // Where all steps are by hand there is none to be found.
-    let by_hand = !axes.is_empty() && axes.iter().all(|axis| axis.by_hand);
+    let by_hand = !axes.is_empty() && axes.kinds().all(|kind| kind.by_hand);
     let algorithm = match algorithm {
         Algorithm::Auto if by_hand => Algorithm::Central,
         Algorithm::AutoForward if by_hand => Algorithm::Forward,

@@ -155,13 +155,13 @@ pub fn study(context: &Context<'_>, body: &Value, asked: &Asked<'_>, settings: &
     // One after the other: of a large output the outcomes of one fill enough memory.
     for coordinate in chosen {
         let known = known(context, &request, &base, coordinate, settings, &mut evaluations)?;
-        let rungs = diff::ladder(&axes[coordinate]);
+        let rungs = diff::ladder(&axes.at(coordinate));
         let ends = rungs.iter().flat_map(|rung| [rung.ahead, rung.behind]).flatten();
         let points: Vec<Displacement> = ends.map(|value| vec![(coordinate, value)]).collect();
         evaluations += points.len();
         let outcomes = exec::evaluate(context.pool, &base, &points, workers, context.progress)
             .map_err(|error| Error::opening(context.pool, error))?;
-        let seen = Seen { base: &base, axis: &axes[coordinate], coordinate, center: &center, rungs, outcomes };
+        let seen = Seen { base: &base, axis: axes.at(coordinate), coordinate, center: &center, rungs, outcomes };
         let spans = base.of.spans().iter().filter(|span| span.len > 0);
         let rows = |span: &Span| span.offset..span.offset + span.len;
         let change = |span: &Span| norm(&known.values, rows(span)) / norm(&center, rows(span)).max(f64::MIN_POSITIVE);
@@ -262,7 +262,7 @@ fn known(
 /// One coordinate's ladder, and the outcomes at the ends of its steps: ahead, behind, step by step.
 struct Seen<'a> {
     base: &'a Base,
-    axis: &'a Axis,
+    axis: Axis,
     coordinate: usize,
     center: &'a [f64],
     rungs: Vec<Rung>,
@@ -283,7 +283,7 @@ impl Seen<'_> {
             errors,
             order,
         };
-        let ahead = diff::goes_ahead(self.axis);
+        let ahead = diff::goes_ahead(&self.axis);
         let (mut central, mut one_sided) = (Vec::new(), Vec::new());
         let mut left_out: Vec<LeftOut> = Vec::new();
         let mut outcomes = self.outcomes.iter();

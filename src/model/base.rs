@@ -1,6 +1,7 @@
 //! The base point of a derivative and the batches of points displaced from it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Instance, ModelError};
@@ -16,7 +17,7 @@ pub struct Base {
     /// The leaves that are displaced, in the order of the coordinates.
     pub wrt: Layout,
     /// Their values: the coordinates of the base.
-    pub x: Vec<f64>,
+    pub x: Arc<[f64]>,
     /// The outputs wanted, with their shapes.
     pub of: Layout,
 }
@@ -24,8 +25,9 @@ pub struct Base {
 impl Base {
     /// A base; `of` is usually known only after a first evaluation.
     pub fn new(inputs: Tree, wrt: Layout, of: Layout) -> Base {
-        let mut x = vec![0.0; wrt.len()];
-        wrt.ravel(&inputs, &mut x).unwrap_or_else(|mismatch| panic!("layout of other inputs: {mismatch}"));
+        let mut x: Arc<[f64]> = std::iter::repeat_n(0.0, wrt.len()).collect();
+        let values = Arc::get_mut(&mut x).unwrap_or_else(|| unreachable!("it was just made"));
+        wrt.ravel(&inputs, values).unwrap_or_else(|mismatch| panic!("layout of other inputs: {mismatch}"));
         Base { id: new_id(), inputs, wrt, x, of }
     }
 

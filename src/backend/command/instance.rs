@@ -158,7 +158,7 @@ impl Instance for Runner {
                 }
             }
         }
-        let mut x = base.x.clone();
+        let mut x = base.x.to_vec();
         let mut point = Displacement::new();
         let mut outcome = vec![0.0; base.of.len()];
         for k in 0..batch.len() {

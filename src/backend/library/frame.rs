@@ -42,6 +42,12 @@ struct Displaced {
     words: Vec<u64>,
 }
 
+impl Displaced {
+    fn end(&self) -> usize {
+        self.offset + self.len
+    }
+}
+
 // SAFETY: all pointers of a frame lead to memory that it owns, or shares immutably, and that stays where it
 // is when the frame moves.
 unsafe impl Send for Frame {}
@@ -150,21 +156,41 @@ impl Frame {
         Ok(())
     }
 
-    /// Writes coordinates of the resident base's displaced leaves, in ascending order.
+    /// Displaces coordinates of the resident base.
     #[inline]
-    pub(super) fn write(&mut self, changes: impl Iterator<Item = (usize, f64)>) {
-        let mut at = 0;
-        for (coordinate, value) in changes {
-            while coordinate >= self.inputs.displaced[at].offset + self.inputs.displaced[at].len {
-                at += 1;
+    pub(super) fn displace(&mut self, displacement: &[(usize, f64)]) {
+        self.write(displacement, |_, value| value);
+    }
+
+    /// Puts displaced coordinates back.
+    #[inline]
+    pub(super) fn restore(&mut self, displacement: &[(usize, f64)], base: &Base) {
+        let x = &base.x[..];
+        self.write(displacement, |coordinate, _| x[coordinate]);
+    }
+
+    #[inline(always)]
+    fn write(&mut self, mut changes: &[(usize, f64)], value: impl Fn(usize, f64) -> f64) {
+        while let Some(&(first, _)) = changes.first() {
+            let leaves = &mut self.inputs.displaced;
+            let at = if leaves.len() == 1 { 0 } else { leaves.partition_point(|leaf| leaf.end() <= first) };
+            let leaf = &mut leaves[at];
+            let (offset, end, dtype) = (leaf.offset, leaf.end(), leaf.dtype);
+            let inside = match changes.last() {
+                Some(&(last, _)) if last < end => changes.len(),
+                _ => changes.partition_point(|&(coordinate, _)| coordinate < end),
+            };
+            let (here, others) = changes.split_at(inside);
+            let words = &mut leaf.words[..];
+            for &(coordinate, displaced) in here {
+                let (element, value) = (coordinate - offset, value(coordinate, displaced));
+                if dtype == DType::Float64 {
+                    words[element] = value.to_bits();
+                } else {
+                    write_coordinate(bytemuck::cast_slice_mut(words), dtype, element, value);
+                }
             }
-            let leaf = &mut self.inputs.displaced[at];
-            let element = coordinate - leaf.offset;
-            if leaf.dtype == DType::Float64 {
-                leaf.words[element] = value.to_bits();
-            } else {
-                write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, element, value);
-            }
+            changes = others;
         }
     }
 
@@ -225,7 +251,7 @@ impl Frame {
     /// The ravelled outputs of interest of the last call: the plugin's own buffer where that is all
     /// there is, else gathered in `buffer`.
     #[inline]
-    pub(super) fn gather<'f>(&'f mut self, base: &Base, buffer: &'f mut [f64]) -> Result<&'f [f64], ModelError> {
+    pub(super) fn gather<'f>(&'f mut self, base: &Base, buffer: &'f mut Vec<f64>) -> Result<&'f [f64], ModelError> {
         let spans = base.of.spans();
         if self.slots.len() != spans.len() {
             let unwritten =
@@ -247,11 +273,13 @@ impl Frame {
                     span.path, span.shape
                 )));
             }
-            if dtype == DType::Float64 || dtype == DType::Complex128 {
+            let is_double = dtype == DType::Float64 || dtype == DType::Complex128;
+            if is_double && spans.len() == 1 {
+                return Ok(&bytemuck::cast_slice::<u64, f64>(words)[..span.len]);
+            }
+            buffer.resize(base.of.len(), 0.0);
+            if is_double {
                 let values = &bytemuck::cast_slice::<u64, f64>(words)[..span.len];
-                if spans.len() == 1 {
-                    return Ok(values);
-                }
                 buffer[span.offset..span.offset + span.len].copy_from_slice(values);
             } else {
                 let bytes = &bytemuck::cast_slice::<u64, u8>(words)[..span.len * dtype.size() / dtype.coordinates()];

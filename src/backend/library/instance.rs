@@ -136,14 +136,14 @@ impl LibraryInstance {
         let instance = self.handle.instance;
         let frame = &mut self.frames[0];
         let mut displacement = Displacement::new();
-        let mut buffer = vec![0.0; base.of.len()];
+        let mut buffer = Vec::new();
         for k in 0..batch.len() {
             if let Err(error) = alive(&self.handle) {
                 let _ = batch.tell(k, Err(error));
                 return;
             }
             batch.displace(k, &mut displacement);
-            frame.write(displacement.iter().copied());
+            frame.displace(&displacement);
             let call = frame.begin();
             // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
             // the function returns.
@@ -152,7 +152,7 @@ impl LibraryInstance {
                 Ok(()) => batch.tell(k, frame.gather(base, &mut buffer)),
                 Err(error) => batch.tell(k, Err(error)),
             };
-            frame.write(displacement.iter().map(|&(i, _)| (i, base.x[i])));
+            frame.restore(&displacement, base);
             if told.is_break() {
                 return;
             }
@@ -164,7 +164,7 @@ impl LibraryInstance {
         let instance = self.handle.instance;
         let width = self.frames.len();
         let mut displacements = vec![Displacement::new(); width];
-        let mut buffer = vec![0.0; base.of.len()];
+        let mut buffer = Vec::new();
         let mut statuses = [abi::FAILED; BATCH];
         for start in (0..batch.len()).step_by(width) {
             let count = width.min(batch.len() - start);
@@ -177,7 +177,7 @@ impl LibraryInstance {
             statuses.fill(abi::FAILED);
             for (i, (frame, displacement)) in self.frames.iter_mut().zip(&mut displacements).take(count).enumerate() {
                 batch.displace(start + i, displacement);
-                frame.write(displacement.iter().copied());
+                frame.displace(displacement);
                 calls[i] = frame.begin();
             }
             // SAFETY: the table was checked; `count` calls and statuses are there, and the frames are not touched
@@ -192,7 +192,7 @@ impl LibraryInstance {
                         Err(error) => batch.tell(start + i, Err(error)),
                     };
                 }
-                frame.write(displacement.iter().map(|&(i, _)| (i, base.x[i])));
+                frame.restore(displacement, base);
             }
             if told.is_break() {
                 return;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Found, Subject, layout};
-use crate::diff::{Axis, Curvature, Curved, Defect, Displacement, Problem, Ray};
+use crate::diff::{Axes, Curvature, Curved, Defect, Displacement, Problem, Ray};
 use crate::endpoint::Error;
 use crate::endpoint::axes::{axes, based, refused, short};
 use crate::endpoint::differences::{differences, non_finite, workers};
@@ -69,7 +69,7 @@ fn nothing() -> Found {
 fn curvature(
     subject: &Subject<'_, '_>,
     base: &Base,
-    machine: impl FnOnce(Vec<Axis>, f64, f64) -> Result<Curvature, Defect>,
+    machine: impl FnOnce(Axes, f64, f64) -> Result<Curvature, Defect>,
 ) -> Result<(Curved, Found), Error> {
     let Subject { context, settings, gradient, outputs, weights, .. } = subject;
     let axes = axes(context, gradient, settings, base, 2)?;
@@ -130,7 +130,7 @@ fn place(point: &Displacement, base: &Base) -> Place {
 }
 
 /// The noise of the weighted sum: as first differences along some direction tell it.
-fn noise(subject: &Subject<'_, '_>, base: &Base, axes: &[crate::diff::Axis], found: &mut Found) -> Result<f64, Error> {
+fn noise(subject: &Subject<'_, '_>, base: &Base, axes: &Axes, found: &mut Found) -> Result<f64, Error> {
     let Subject { context, settings, gradient, weights, .. } = subject;
     let request = Request { wrt: base.wrt.paths().cloned().collect(), ..gradient.clone() };
     let settings = Settings {

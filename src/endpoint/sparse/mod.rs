@@ -22,10 +22,14 @@ use super::report::{Bounds, Report};
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error, Jacobian};
-use crate::diff::{self, Algorithm, Axis, Derivative, Displacement, Plan, Problem, Sparsity};
+use crate::diff::{self, Algorithm, Axes, Derivative, Displacement, Plan, Problem, Sparsity};
 use crate::manifest::{Gradient, OnFailure, Structure};
 use crate::model::Base;
 use crate::tree::Layout;
+
+/// A change along a random direction may differ from what the matrix says by this part of its terms, beside their
+/// bounds and noise: differences without bounds are no better than that.
+const OFF: f64 = 0.02;
 
 /// What is known of the Jacobian of all differentiable outputs by all differentiable inputs.
 #[derive(Clone, Debug)]
@@ -163,7 +167,7 @@ impl Asked<'_> {
         if random || complex(&base.wrt) {
             return Ok(Outcome::Dense(Detour::default()));
         }
-        if axes.iter().any(|axis| axis.text.is_some()) {
+        if axes.are_written() {
             // Each would be rounded in its own way, and the sum of a group would show nothing of it.
             let warning = "the sparsity pattern was not used: inputs are written with so few digits that they must \
                            move one by one"
@@ -187,9 +191,10 @@ impl Asked<'_> {
         let (values, bounds) = decompress(&coloured, &taken);
         let mut report = differences::report(&scouted, &taken, false);
         report.evaluations += spent;
+        report.warnings = differences::warnings(&taken, None);
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
-            let (wrong, more) = self.disagreement(&scouted, axes, &found, &taken)?;
+            let (wrong, more) = self.disagreement(&scouted, axes, &found, taken)?;
             found.report.evaluations += more;
             if let Some(row) = wrong {
                 let warning = format!(
@@ -203,7 +208,6 @@ impl Asked<'_> {
         }
         found.report.algorithm = format!("{} in {} groups", differences::name(algorithm, false, None), groups.len());
         found.report.workers = workers;
-        found.report.warnings = differences::warnings(&taken, None);
         found.report.elapsed = clock.elapsed();
         Ok(Outcome::Found(Box::new(found)))
     }
@@ -213,9 +217,9 @@ impl Asked<'_> {
     fn disagreement(
         &self,
         scouted: &Scouted,
-        axes: Arc<Vec<Axis>>,
+        axes: Arc<Axes>,
         found: &Found,
-        taken: &Derivative,
+        taken: Derivative,
     ) -> Result<(Option<usize>, usize), Error> {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         // Every coordinate moves by its own step or half of it, or something between, either way.
@@ -223,35 +227,45 @@ impl Asked<'_> {
             let factor = f64::from(random.random::<i32>()) / 2f64.powi(32);
             factor + 0.5f64.copysign(factor)
         };
-        let tangent: Vec<f64> = taken.steps.iter().map(|step| step * factor()).collect();
-        let plan = Plan::new(axes, Problem::Along(&tangent), Algorithm::Central, false)
-            .map_err(|defects| refused(&defects, &scouted.base))?
-            .started_at_base();
+        let mut lengths = taken.steps;
+        for (i, length) in lengths.iter_mut().enumerate() {
+            // What is in no group moves too: nothing should depend on it.
+            *length = factor() * if *length > 0.0 { *length } else { axes.at(i).step() };
+        }
+        let plan = Plan::new(axes, Problem::All(&lengths), Algorithm::Central, false)
+            .map_err(|defects| refused(&defects, &scouted.base))?;
         let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, Algorithm::Central, None)?;
         let m = found.pattern.rows();
-        // What every output should change by, and how far that may be off.
-        let mut expected = vec![(0.0, 0.0f64); m];
-        for (column, v) in tangent.iter().enumerate() {
-            let start = found.pattern.start(column);
-            for (k, &row) in found.pattern.column(column).iter().enumerate() {
-                let term = found.values[start + k] * v;
-                let bound = found.bounds.as_ref().map_or(0.0, |bounds| bounds[start + k] * v.abs());
-                let (change, doubt) = &mut expected[row as usize];
-                *change += term;
-                *doubt += 0.02 * term.abs() + bound;
+        let times = |values: &[f64], weight: fn(f64) -> f64, sums: &mut [f64]| {
+            for (column, v) in along.units.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+                let values = &values[found.pattern.start(column)..];
+                for (value, &row) in values.iter().zip(found.pattern.column(column)) {
+                    sums[row as usize] += weight(value * v);
+                }
             }
-        }
-        // What noise of the outputs can do: measured, else that of float64.
+        };
+        // What every output should change by,
+        let mut expected = vec![0.0; m];
+        times(&found.values, |term| term, &mut expected);
+        // and what noise of the outputs can do to that: measured, else that of float64.
         let noise = |row: usize| match &taken.noise {
             Some(noise) => 30.0 * noise[row],
             None => 1e-13 * scouted.outcome[row].abs(),
         };
-        let wrong = |row: &usize| {
-            let (change, doubt) = expected[*row];
-            (along.values[*row] - change).abs() > doubt + noise(*row)
-        };
+        let off = |row: usize| (along.values[row] - expected[row]).abs() - noise(row);
+        let suspects: Vec<usize> = (0..m).filter(|&row| off(row) > OFF * expected[row].abs()).collect();
         // The base was evaluated before.
-        Ok(((0..m).find(wrong), along.evaluations - 1))
+        let evaluations = along.evaluations - 1;
+        if suspects.is_empty() {
+            return Ok((None, evaluations));
+        }
+        // A sum may be far less than its terms.
+        let mut doubts = vec![0.0; m];
+        times(&found.values, |term| OFF * term.abs(), &mut doubts);
+        if let Some(bounds) = &found.bounds {
+            times(bounds, f64::abs, &mut doubts);
+        }
+        Ok((suspects.into_iter().find(|&row| off(row) > doubts[row]), evaluations))
     }
 }
 
@@ -264,15 +278,16 @@ fn recovering(settings: &Settings) -> Settings {
 fn decompress(coloured: &Coloured, found: &Derivative) -> (Vec<f64>, Option<Vec<f64>>) {
     let Coloured { pattern, group_of, .. } = coloured;
     let m = pattern.rows();
-    let entries = |numbers: &[f64], unit: &dyn Fn(f64) -> f64| {
+    let entries = |numbers: &[f64], per_unit: fn(f64) -> f64| {
         let mut entries = Vec::with_capacity(pattern.count());
-        for (column, group) in group_of.iter().enumerate() {
+        for (column, (group, unit)) in group_of.iter().zip(&found.units).enumerate() {
             // Without a row it is in no group.
             let numbers = numbers.get(*group as usize * m..).unwrap_or_default();
-            let unit = unit(found.units[column]);
-            entries.extend(pattern.column(column).iter().map(|&row| numbers[row as usize] / unit));
+            let per_unit = per_unit(*unit);
+            entries.extend(pattern.column(column).iter().map(|&row| numbers[row as usize] * per_unit));
         }
         entries
     };
-    (entries(&found.values, &|unit| unit), found.bounds.as_ref().map(|bounds| entries(bounds, &f64::abs)))
+    let bounds = found.bounds.as_ref().map(|bounds| entries(bounds, |unit| 1.0 / unit.abs()));
+    (entries(&found.values, |unit| 1.0 / unit), bounds)
 }

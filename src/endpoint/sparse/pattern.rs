@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Asked, matrix_market, recovering};
-use crate::diff::{self, Algorithm, Axis, Displacement, Plan, Problem, Sparsity};
+use crate::diff::{self, Algorithm, Axes, Displacement, Kind, Plan, Problem, Sparsity, Step};
 use crate::endpoint::axes::refused;
 use crate::endpoint::differences::{Prepared, Scouted, carry_out, prepare, scout};
 use crate::endpoint::request::{Request, Wanted};
@@ -27,9 +27,9 @@ const DEVIATIONS: f64 = 8.0;
 pub(super) struct Coloured {
     of: Layout,
     wrt: Layout,
-    apart: Vec<bool>,
+    apart: Vec<usize>,
     pub(super) pattern: Arc<Sparsity>,
-    pub(super) groups: Vec<Vec<usize>>,
+    pub(super) groups: Arc<Vec<Vec<usize>>>,
     /// The group of every column that is in one.
     pub(super) group_of: Vec<u32>,
 }
@@ -39,29 +39,29 @@ impl Asked<'_> {
     pub(super) fn coloured(
         &self,
         scouted: &Scouted,
-        axes: &[Axis],
+        axes: &Axes,
         anew: bool,
     ) -> Result<(Arc<Coloured>, usize), Error> {
         let rule = self.rule;
         let Base { of, wrt, .. } = &scouted.base;
-        // Coordinates that cannot go both ways, or whose step is by hand, stay among themselves.
-        let apart = || axes.iter().map(|axis| axis.by_hand || axis.is_cramped());
+        let apart = axes.apart();
         let last = || rule.last.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last().clone().filter(|kept| !anew && kept.of == *of && kept.wrt == *wrt);
-        if let Some(kept) = kept.filter(|kept| apart().eq(kept.apart.iter().copied())) {
+        if let Some(kept) = kept.filter(|kept| kept.apart == apart) {
             return Ok((kept, 0));
         }
         let (pattern, spent) = match rule.structure {
             Structure::Detect => self.detected(scouted, axes, anew)?,
             _ => (self.declared(scouted)?, 0),
         };
-        let apart: Vec<bool> = apart().collect();
-        let groups = pattern.colours(&apart);
+        let mut kinds = vec![false; axes.len()];
+        apart.iter().for_each(|&column| kinds[column] = true);
+        let groups = pattern.colours(&kinds);
         let mut group_of = vec![u32::MAX; pattern.columns()];
         for (group, columns) in groups.iter().enumerate() {
             columns.iter().for_each(|&column| group_of[column] = group as u32);
         }
-        let pattern = Arc::new(pattern);
+        let (pattern, groups) = (Arc::new(pattern), Arc::new(groups));
         let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, groups, group_of };
         let coloured = Arc::new(coloured);
         *last() = Some(coloured.clone());
@@ -134,7 +134,7 @@ impl Asked<'_> {
     ///
     /// Every coordinate moves by a hundredth of its scale, from a point that lies a little apart, so that no derivative is
     /// 0 by chance; an entry is one where the output changes by more than its noise.
-    fn detected(&self, scouted: &Scouted, axes: &[Axis], anew: bool) -> Result<(Sparsity, usize), Error> {
+    fn detected(&self, scouted: &Scouted, axes: &Axes, anew: bool) -> Result<(Sparsity, usize), Error> {
         let Asked { context, request, settings, rule } = self;
         let settings = &recovering(settings);
         let base = &scouted.base;
@@ -165,13 +165,12 @@ impl Asked<'_> {
         }
         // The noise, from a product that measures it.
         let tangent = vec![1.0; n];
-        let automatic: Vec<_> = there.iter().map(|axis| Axis { by_hand: false, ..*axis }).collect();
+        let automatic = there.map(|kind| Kind { by_hand: false, ..kind });
         let refused_at = |defects: Vec<diff::Defect>| refused(&defects, &near.base);
         let plan = Plan::new(automatic, Problem::Jvp(&tangent), Algorithm::Auto, true).map_err(refused_at)?;
         let (along, _) = carry_out(context, settings, &near, plan, Algorithm::Auto, None)?;
         let noise = along.noise.unwrap_or_else(|| vec![0.0; m]);
-        let wide: Vec<_> =
-            there.iter().map(|axis| Axis { step: axis.scale_here() / 128.0, by_hand: true, ..*axis }).collect();
+        let wide = there.map(|kind| Kind { step: Step::Relative(1.0 / 128.0), by_hand: true, ..kind });
         let plan = Plan::new(wide, Problem::Jacobian, Algorithm::Forward, false).map_err(refused_at)?;
         let (found, _) = carry_out(context, settings, &near, plan, Algorithm::Forward, None)?;
         let mut entries = Vec::new();
