@@ -92,7 +92,8 @@ impl Axes {
         self.stretches().flat_map(move |(range, kind)| range.map(move |i| self.of_kind(kind, i)))
     }
 
-    fn stretches(&self) -> impl Iterator<Item = (Range<usize>, Kind)> {
+    /// The coordinates of each kind.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = (Range<usize>, Kind)> {
         let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.end));
         starts.zip(&self.runs).map(|(start, run)| (start..run.end, run.kind))
     }
@@ -132,19 +133,22 @@ impl Axes {
     /// Displaces some coordinates, ascending: `by` tells the number of each and how far it is to go.
     #[inline]
     pub(super) fn displace<T>(&self, items: &[T], by: impl Fn(&T) -> (usize, f64), out: &mut Displacement) {
+        let x = &self.x[..];
         for (&kind, items) in self.by_kind(items, |item| by(item).0) {
-            let moved = items.iter().map(&by);
-            out.extend(moved.map(|(i, by)| (i, self.displaced(kind, i, by))));
+            let moves = items.iter().map(&by);
+            if self.are_written() {
+                out.extend(moves.map(|(i, by)| (i, self.of_kind(kind, i).displaced(by))));
+            } else if kind.takes_all() {
+                out.extend(moves.map(|(i, by)| (i, x[i] + by)));
+            } else {
+                out.extend(moves.map(|(i, by)| (i, kind.nearest(x[i] + by))));
+            }
         }
     }
 
-    /// The value of a coordinate of this kind that is to go so far.
+    /// One coordinate, of this kind.
     #[inline(always)]
-    pub(super) fn displaced(&self, kind: Kind, i: usize, by: f64) -> f64 {
-        if self.texts.is_empty() { kind.nearest(self.x[i] + by) } else { self.of_kind(kind, i).displaced(by) }
-    }
-
-    fn of_kind(&self, kind: Kind, i: usize) -> Axis {
+    pub(super) fn of_kind(&self, kind: Kind, i: usize) -> Axis {
         Axis { x: self.x[i], kind, text: self.texts.get(i).copied().flatten() }
     }
 }

@@ -90,6 +90,11 @@ impl Kind {
         self.lower == f64::NEG_INFINITY && self.upper == f64::INFINITY
     }
 
+    /// Whether every value arrives as it is.
+    pub(super) fn takes_all(&self) -> bool {
+        self.is_free() && self.bits == 53
+    }
+
     /// The greatest finite value of its type.
     #[inline]
     pub(super) fn greatest(&self) -> f64 {
@@ -229,14 +234,13 @@ fn neighbour(value: f64, bits: u32, sign: f64) -> f64 {
 /// this is done for every coordinate.
 #[inline]
 pub(super) fn power_of_two(value: f64) -> f64 {
-    if !value.is_normal() {
-        return value;
-    }
     const FRACTION: u64 = (1 << 52) - 1;
-    let bits = value.to_bits();
-    let power = f64::from_bits(bits & !FRACTION);
-    let above_middle = bits & FRACTION > std::f64::consts::SQRT_2.to_bits() & FRACTION;
-    if above_middle && power < f64::MAX / 2.0 { power * 2.0 } else { power }
+    const BELOW_MIDDLE: u64 = std::f64::consts::SQRT_2.to_bits() & FRACTION;
+    if !(f64::MIN_POSITIVE..f64::MAX / 2.0).contains(&value) {
+        return if value.is_normal() { exp2(1023) } else { value };
+    }
+    // A fraction above the middle carries into the exponent.
+    f64::from_bits((value.to_bits() + (FRACTION - BELOW_MIDDLE)) & !FRACTION)
 }
 
 /// The least power of two that is no less than a positive normal number.

@@ -222,6 +222,11 @@ impl Probe {
         self.failed != [false; 2]
     }
 
+    /// Whether its step would leap if nothing shows: its coordinate is all but 0, and its own magnitude no measure.
+    pub(super) fn may_leap(&self) -> bool {
+        self.method == Method::Climb && self.reach.scale > GROWTH * self.reach.magnitude
+    }
+
     /// A first difference was taken: the next is compared with it.
     pub(super) fn began(&mut self, amplification: f64, silent: bool) {
         self.taken += 1;
@@ -238,8 +243,8 @@ impl Probe {
                     self.kept = self.step;
                 }
                 let grown = GROWTH * self.step;
-                // A coordinate that is all but 0: its own magnitude is no measure.
-                let grown = if silent { grown.max(self.step * self.reach.scale / self.reach.magnitude) } else { grown };
+                let leap = self.step * self.reach.scale / self.reach.magnitude;
+                let grown = if silent && self.may_leap() { grown.max(leap) } else { grown };
                 Some(grown.min(self.soft_limit()).max(self.step))
             }
             Method::Tableau { .. } => {

@@ -429,7 +429,10 @@ mod tests {
             let e = f(&[x, y]);
             assert_bounded(&found, &[e, 2.0 * e, 4.0 * e], 1e-3 * e);
         }
-        assert_eq!(Curvature::all(Axes::from_iter([axis(1.0, 1.0, 1.0)]), 1.0, 0.0).err(), Some(Defect::NoRoom { coordinate: 0 }));
+        assert_eq!(
+            Curvature::all(Axes::from_iter([axis(1.0, 1.0, 1.0)]), 1.0, 0.0).err(),
+            Some(Defect::NoRoom { coordinate: 0 })
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use super::{Axes, Axis};
 use super::orthogonal::Frame;
+use super::{Axes, Axis};
 
 /// Columns are filled in blocks of this many coordinates; one block is 16 words of the generator.
 pub(super) const BLOCK: usize = 512;

@@ -12,10 +12,20 @@ struct Finite(u64);
 
 impl Finite {
     #[inline(always)]
+    #[allow(clippy::eq_op)] // not for numbers that are not finite
     fn see(&mut self, value: f64) -> f64 {
         self.0 |= (value - value).to_bits();
         value
     }
+}
+
+/// Whether all numbers are finite.
+pub fn are_finite(values: &[f64]) -> bool {
+    let mut finite = Finite::default();
+    values.iter().for_each(|value| {
+        finite.see(*value);
+    });
+    finite.0 == 0
 }
 
 /// Adds the column of `f(y[i], base[i])` to others; whether all of it is finite.
@@ -50,6 +60,28 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
         sums[0] += x * y;
     }
     sums.iter().sum()
+}
+
+/// The greatest magnitude of numbers that are numbers.
+pub(super) fn magnitude(values: &[f64]) -> f64 {
+    let mut most = [0.0f64; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            most[lane] = if chunk[lane].abs() > most[lane] { chunk[lane].abs() } else { most[lane] };
+        }
+    }
+    most.iter().chain(rest).fold(0.0, |most, value| most.max(value.abs()))
+}
+
+/// Whether the norm of the values is less than this. It looks at no more of them than it takes to see.
+pub fn is_less(values: &[f64], norm: f64) -> bool {
+    let most = norm * norm;
+    let mut parts = values.chunks(64 * LANES).scan(0.0, |sum, part| {
+        *sum += dot(part, part);
+        Some(*sum)
+    });
+    !parts.any(|sum| sum >= most)
 }
 
 /// The root of the sum of squares.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::axis::{exp2, power_of_two};
 use super::line::{Reach, least};
-use super::{Axes, Displacement, Kind, Step};
+use super::{Axes, Colouring, Displacement, Kind, Step, fold};
 
 /// A type's own bounds are of no concern where they are so many times farther away than a coordinate moves.
 const FAR: f64 = 1e30;
 
 /// One line a group. Its parameter multiplies the units of its coordinates.
 pub(super) struct Groups {
-    /// The coordinates of each, ascending.
-    pub(super) members: Arc<Vec<Vec<usize>>>,
+    /// The coordinates of each.
+    pub(super) of: Arc<Colouring>,
     /// How far each coordinate moves at parameter 1.
     pub(super) units: Vec<f64>,
     pub(super) reaches: Vec<Reach>,
@@ -23,55 +23,71 @@ pub(super) struct Groups {
 impl Groups {
     /// Where steps are fixed a coordinate's unit is its step, as it is where that was asked for; else it is in
     /// proportion to its magnitude. One that has no room ahead goes the other way.
-    pub(super) fn new(axes: &Axes, members: Arc<Vec<Vec<usize>>>, fixed: bool) -> Groups {
-        let mut groups = Groups { units: vec![0.0; axes.len()], reaches: Vec::new(), sure: Vec::new(), members };
-        for group in groups.members.iter() {
-            let mut reach = Reach::endless();
+    pub(super) fn new(axes: &Axes, of: Arc<Colouring>, fixed: bool) -> Groups {
+        let mut units = Vec::with_capacity(axes.len());
+        for (range, kind) in axes.stretches() {
+            let values = axes.values()[range].iter();
+            if fixed || kind.by_hand {
+                units.extend(values.map(|&x| kind.step(x)));
+            } else {
+                units.extend(values.map(|&x| power_of_two(kind.magnitude(x))));
+            }
+        }
+        let mut groups = Groups::with_units(axes, of, units);
+        for (group, members) in groups.of.groups.iter().enumerate() {
+            let reach = &mut groups.reaches[group];
             let mut sure = if axes.are_written() { f64::INFINITY } else { 0.0f64 };
-            for (kind, members) in axes.by_kind(group, |i| *i) {
-                let steps = fixed || kind.by_hand;
-                let shortest = if steps {
-                    lay_out(axes, kind, members, |_, x| kind.step(x), &mut groups.units, &mut reach)
-                } else {
-                    let unit = |_, x| power_of_two(kind.magnitude(x));
-                    lay_out(axes, kind, members, unit, &mut groups.units, &mut reach)
-                };
-                if steps {
-                    reach.step = least(reach.step, 1.0);
-                } else {
-                    for &i in members {
-                        let axis = axes.at(i);
-                        let per_unit = 1.0 / groups.units[i].abs();
-                        reach.step = least(reach.step, axis.step() * per_unit);
-                        reach.magnitude = least(reach.magnitude, axis.scale_here() * per_unit);
-                    }
-                }
+            for (kind, members) in axes.by_kind(members, |i| *i) {
                 reach.by_hand |= kind.by_hand;
-                // A unit is at least so many times the coordinate. It moves where that many units are four times the
-                // distance of neighbouring values.
-                let ratio = match kind.step {
-                    Step::Relative(relative) if steps => relative / 2.0,
-                    Step::Given(_) if steps => 0.0,
-                    _ => 0.5,
+                // A unit is at least so many times its coordinate, and at least so long.
+                let (ratio, shortest) = match kind.step {
+                    Step::Relative(relative) if fixed => (relative / 2.0, relative / 2.0 * kind.scale),
+                    Step::Given(_) if fixed => (0.0, 0.0),
+                    _ if kind.by_hand => (0.0, 0.0),
+                    _ => (0.5, shorten(axes, members, &groups.units, reach)),
                 };
+                // It moves where it is four times the distance of neighbouring values.
                 sure = sure.max(exp2(3 - kind.bits as i32) / ratio).max(4.0 * kind.least() / shortest);
             }
             reach.scale = reach.magnitude;
-            groups.reaches.push(reach);
-            groups.sure.push(sure);
+            groups.sure[group] = sure;
         }
         groups
     }
 
-    /// One group of all coordinates. Their units are so long; those that have no room that way go the other.
-    pub(super) fn of_all(axes: &Axes, units: &[f64]) -> Groups {
-        let members: Vec<usize> = (0..axes.len()).collect();
-        let mut groups = Groups { units: vec![0.0; axes.len()], reaches: Vec::new(), sure: vec![0.0], members: Arc::default() };
-        let mut reach = Reach { step: 1.0, by_hand: true, ..Reach::endless() };
-        for (kind, members) in axes.by_kind(&members, |i| *i) {
-            lay_out(axes, kind, members, |i, _| units[i], &mut groups.units, &mut reach);
+    /// One group of all coordinates, whose units are given; those that have no room that way go the other.
+    pub(super) fn of_all(axes: &Axes, units: Vec<f64>) -> Groups {
+        let mut groups = Groups::with_units(axes, Arc::new(Colouring::of_all(axes.len())), units);
+        groups.reaches.iter_mut().for_each(|reach| reach.by_hand = true);
+        groups
+    }
+
+    /// Groups that reach as far as there is room, by a step of one unit.
+    fn with_units(axes: &Axes, of: Arc<Colouring>, mut units: Vec<f64>) -> Groups {
+        let greatest = axes.kinds().map(Kind::greatest).fold(f64::MAX, f64::min);
+        let room = (greatest - fold::magnitude(axes.values())) / fold::magnitude(&units);
+        let mut reaches = Vec::with_capacity(of.groups.len());
+        for members in &of.groups {
+            let mut reach = Reach { up: room, down: room, step: 1.0, ..Reach::endless() };
+            if room <= FAR {
+                (reach.up, reach.down) = (f64::INFINITY, f64::INFINITY);
+            }
+            for (kind, members) in axes.by_kind(members, |i| *i).filter(|(kind, _)| room <= FAR || !kind.is_free()) {
+                for &i in members {
+                    let (up, down) = kind.room(axes.values()[i]);
+                    let (unit, length) = (units[i], units[i].abs());
+                    let (ahead, back) = if unit > 0.0 { (up, down) } else { (down, up) };
+                    let turns = ahead < back.min(length);
+                    let (ahead, back) = if turns { (back, ahead) } else { (ahead, back) };
+                    units[i] = if turns { -unit } else { unit };
+                    // One that does not move is never in the way.
+                    (reach.up, reach.down) = (least(reach.up, ahead / length), least(reach.down, back / length));
+                }
+            }
+            reaches.push(reach);
         }
-        Groups { members: Arc::new(vec![members]), reaches: vec![reach], ..groups }
+        let sure = vec![0.0; reaches.len()];
+        Groups { of, units, reaches, sure }
     }
 
     /// The parameter at which a group's point really lies, when it is wanted at `t`: 0 where a coordinate would stay.
@@ -81,58 +97,69 @@ impl Groups {
             let axis = axes.at(i);
             axis.displaced(self.units[i] * t) != axis.x
         };
-        if t.abs() >= self.sure[group] || self.members[group].iter().all(moves) { t } else { 0.0 }
+        if t.abs() >= self.sure[group] || self.of.groups[group].iter().all(moves) { t } else { 0.0 }
     }
 
     pub(super) fn displace(&self, axes: &Axes, group: usize, t: f64, out: &mut Displacement) {
-        axes.displace(&self.members[group], |&i| (i, self.units[i] * t), out);
+        axes.displace(&self.of.groups[group], |&i| (i, self.units[i] * t), out);
     }
 
-    /// Makes the units of a group what they were, rounding and all, where it went from parameter `from` to `to`.
-    pub(super) fn settle(&mut self, axes: &Axes, group: usize, from: f64, to: f64) {
-        let per_parameter = 1.0 / (to - from);
-        for (&kind, members) in axes.by_kind(&self.members[group], |i| *i) {
-            for &i in members {
-                let end = |t: f64| axes.displaced(kind, i, self.units[i] * t);
-                self.units[i] = (end(to) - end(from)) * per_parameter;
+    /// The steps of all coordinates, 0 of those in no group. Where a group's were fixed, its units become what they
+    /// really were, rounding and all.
+    pub(super) fn settle(&mut self, axes: &Axes, walks: &[Walk]) -> Vec<f64> {
+        for (range, kind) in axes.stretches() {
+            let (values, groups) = (&axes.values()[range.clone()], &self.of.group_of[range.clone()]);
+            let moves = self.units[range.clone()].iter_mut().zip(groups.iter().zip(values));
+            if axes.are_written() {
+                range
+                    .zip(moves)
+                    .for_each(|(i, (unit, (group, _)))| walked(unit, walks, *group, |by| axes.at(i).displaced(by)));
+            } else if kind.takes_all() {
+                moves.for_each(|(unit, (group, x))| walked(unit, walks, *group, |by| x + by));
+            } else {
+                moves.for_each(|(unit, (group, x))| walked(unit, walks, *group, |by| kind.nearest(x + by)));
             }
         }
+        let step =
+            |(unit, group): (&f64, &u32)| walks.get(*group as usize).map_or(0.0, |walk| (unit * walk.kept).abs());
+        self.units.iter().zip(&self.of.group_of).map(step).collect()
     }
 }
 
-/// Gives coordinates of one kind their units, and shortens the reach to what they have. The length of the shortest
+/// Makes a unit what it really was, given where the coordinate is when it is to go so far.
+#[inline(always)]
+fn walked(unit: &mut f64, walks: &[Walk], group: u32, displaced: impl Fn(f64) -> f64) {
+    if let Some(walk) = walks.get(group as usize).filter(|walk| walk.fixed) {
+        *unit = (displaced(*unit * walk.to) - displaced(*unit * walk.from)) * walk.per_parameter;
+    }
+}
+
+/// Where the difference that was kept of a group went.
+pub(super) struct Walk {
+    kept: f64,
+    fixed: bool,
+    from: f64,
+    to: f64,
+    per_parameter: f64,
+}
+
+impl Walk {
+    /// By a step of `kept`, from one parameter to another; whether that was fixed.
+    pub(super) fn new(kept: f64, (from, to): (f64, f64), fixed: bool) -> Walk {
+        Walk { kept, fixed, from, to, per_parameter: 1.0 / (to - from) }
+    }
+}
+
+/// Shortens a reach to the steps and the scales of coordinates whose step is not fixed. The length of the shortest unit
 /// comes back.
-fn lay_out(
-    axes: &Axes,
-    kind: &Kind,
-    members: &[usize],
-    unit: impl Fn(usize, f64) -> f64,
-    units: &mut [f64],
-    reach: &mut Reach,
-) -> f64 {
-    let (mut farthest, mut longest, mut shortest) = (0.0f64, 0.0f64, f64::INFINITY);
+fn shorten(axes: &Axes, members: &[usize], units: &[f64], reach: &mut Reach) -> f64 {
+    let mut shortest = f64::INFINITY;
     for &i in members {
-        let x = axes.values()[i];
-        let unit = unit(i, x);
-        units[i] = unit;
-        farthest = -least(-farthest, -x.abs());
-        longest = -least(-longest, -unit.abs());
-        shortest = least(shortest, unit.abs());
-    }
-    let room = (kind.greatest() - farthest) / longest;
-    if kind.is_free() && room > FAR {
-        (reach.up, reach.down) = (least(reach.up, room), least(reach.down, room));
-        return shortest;
-    }
-    for &i in members {
-        let (up, down) = kind.room(axes.values()[i]);
-        let (unit, length) = (units[i], units[i].abs());
-        let (ahead, back) = if unit > 0.0 { (up, down) } else { (down, up) };
-        let turns = ahead < back.min(length);
-        let (ahead, back) = if turns { (back, ahead) } else { (ahead, back) };
-        units[i] = if turns { -unit } else { unit };
-        // One that does not move is never in the way.
-        (reach.up, reach.down) = (least(reach.up, ahead / length), least(reach.down, back / length));
+        let (axis, length) = (axes.at(i), units[i].abs());
+        let per_unit = 1.0 / length;
+        shortest = least(shortest, length);
+        reach.step = least(reach.step, axis.step() * per_unit);
+        reach.magnitude = least(reach.magnitude, axis.scale_here() * per_unit);
     }
     shortest
 }

@@ -100,7 +100,7 @@ impl Lines {
         match self {
             Lines::Axes => axes.len(),
             Lines::Tangent(lines) => lines.len(),
-            Lines::Groups(groups) => groups.members.len(),
+            Lines::Groups(groups) => groups.of.groups.len(),
             Lines::Random(random) => random.samples(),
         }
     }
@@ -157,7 +157,7 @@ impl Lines {
             Lines::Axes => Place::Axis { coordinate: probe, step: self.realised(axes, probe, t) },
             Lines::Tangent(_) => Place::Tangent { step: t },
             Lines::Groups(groups) => {
-                let members = &groups.members[probe];
+                let members = &groups.of.groups[probe];
                 let (coordinate, step) = members.first().map_or((0, 0.0), |&i| (i, groups.units[i] * t));
                 Place::Group { coordinate, step, others: members.len().saturating_sub(1) }
             }

@@ -32,17 +32,17 @@ mod sweep;
 mod tableau;
 mod taylor;
 
+pub use axes::Axes;
 #[cfg(test)]
 use axis::round_to;
-pub use axes::Axes;
 pub use axis::{Axis, Kind, Step};
 pub use curvature::{Curvature, Curved};
 pub use decimal::Decimal;
-pub use fold::norm;
+pub use fold::{are_finite, is_less, norm};
 pub use ladder::{Missing, Rung, amplification, goes_ahead, ladder, truncation};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};
-pub use sparsity::Sparsity;
+pub use sparsity::{Colouring, Sparsity};
 pub use sweep::{Derivative, Impasse, Sweep};
 pub use taylor::{Expected, LEAST_SLOPE, Ray, Remainder, slope};
 

@@ -32,12 +32,19 @@ impl NoiseLine {
         let mut moves = vec![!matches!(plan.lines, Lines::Tangent(_) | Lines::Groups(_)); axes.len()];
         match &plan.lines {
             Lines::Tangent(lines) => lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true),
-            Lines::Groups(groups) => groups.members.iter().flatten().for_each(|&i| moves[i] = true),
+            Lines::Groups(groups) => groups.of.groups.iter().flatten().for_each(|&i| moves[i] = true),
             Lines::Axes | Lines::Random(_) => {}
         }
-        let moves = axes.iter().enumerate().filter(|(i, _)| moves[*i]);
-        let moves = moves.map(|(i, axis)| (i, spacing(&axis, random.random_range(0.5..1.0), random.random())));
-        NoiseLine { moves: moves.filter(|(_, spacing)| *spacing != 0.0).collect(), farther: false, attempts: 0 }
+        let mut line = NoiseLine { moves: Vec::with_capacity(axes.len()), farther: false, attempts: 0 };
+        for (range, kind) in axes.stretches() {
+            for i in range.filter(|&i| moves[i]) {
+                let spacing = spacing(&axes.of_kind(kind, i), random.random_range(0.5..1.0), random.random());
+                if spacing != 0.0 {
+                    line.moves.push((i, spacing));
+                }
+            }
+        }
+        line
     }
 
     /// The other way; the second time also much shorter. False when there is no other way left.
@@ -83,20 +90,26 @@ impl NoiseLine {
 /// 2⁻¹⁴ of the magnitude, more where the type is too coarse for that: small enough that smooth functions have no
 /// fourth differences, large enough that printed numbers change. A whole number of units in the last place, so
 /// that points are equally spaced; towards where there is room.
+#[inline(always)]
 fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
     let (above, below) = axis.room();
+    // Which way is drawn, and not to be guessed: without a branch on it this takes half the time.
+    let sides = [below, above];
     let relative = exp2((3 - axis.kind.bits as i32).max(-14));
     let least = if axis.text.is_some() { axis.spacing(0.0) } else { 0.0 };
     let wanted = (part * relative * axis.magnitude()).max(least);
-    let reach = wanted * SAMPLES as f64;
-    let up = if up { above >= reach || above >= below } else { below < reach && above > below };
-    let most = if up { above } else { below } / SAMPLES as f64;
     let unit = unit(axis, wanted);
-    let spacing = (wanted.min(most) / unit).trunc() * unit;
-    if up { spacing } else { -spacing }
+    let reach = wanted * SAMPLES as f64;
+    let up = (up & ((above >= reach) | (above >= below))) | (!up & (below < reach) & (above > below));
+    let side = sides[usize::from(up)];
+    let wanted = if side >= reach { wanted } else { side / SAMPLES as f64 };
+    // As a whole number that is rounded without a call: it is far below 2^63.
+    let spacing = (wanted / unit) as i64 as f64 * unit;
+    f64::from(2 * i8::from(up) - 1) * spacing
 }
 
 /// The distance of neighbouring values of the coordinate, wherever a line of that spacing takes it.
+#[inline(always)]
 fn unit(axis: &Axis, spacing: f64) -> f64 {
     axis.spacing(spacing * SAMPLES as f64)
 }

@@ -10,8 +10,8 @@ use std::f64::consts::PI;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Axes, Axis};
 use super::direction::ends;
+use super::{Axes, Axis};
 
 /// `samples` orthogonal directions over n coordinates.
 pub(super) struct Frame {

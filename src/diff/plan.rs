@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::climb::Method;
 use super::direction::{Random, Signs};
+use super::groups::Groups;
 use super::line::Lines;
 use super::noise::SAMPLES;
 use super::orthogonal::Frame;
 use super::round::{Entry, Round};
 use super::stencil::{Shape, Stencil};
-use super::groups::Groups;
-use super::{Axes, Decimal, Displacement, Sweep};
+use super::{Axes, Colouring, Decimal, Displacement, Sweep};
 
 /// How derivatives are approximated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn default_samples(n: usize) -> usize {
 }
 
 /// What is asked of f at the base point.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Problem<'a> {
     /// The m × n matrix J.
     Jacobian,
@@ -63,9 +63,9 @@ pub enum Problem<'a> {
     Vjp,
     /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
     /// [unit](super::Derivative::units).
-    Groups(&'a Arc<Vec<Vec<usize>>>),
+    Groups(&'a Arc<Colouring>),
     /// The same for one group, of all coordinates, each moving by so much; the other way where there is no room.
-    All(&'a [f64]),
+    All(Vec<f64>),
 }
 
 /// Why a coordinate cannot be differentiated.
@@ -164,12 +164,13 @@ impl Plan {
         };
         let order = if shape == Shape::Central { 2 } else { 1 };
         let vjp = matches!(problem, Problem::Vjp);
+        let grouped = matches!(problem, Problem::Groups(_) | Problem::All(_));
         let lines = match (problem, algorithm) {
             (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
             (Problem::All(units), _) => Lines::Groups(Groups::of_all(&axes, units)),
             (Problem::Groups(groups), _) => {
                 Lines::Groups(Groups::new(&axes, groups.clone(), matches!(method, Method::Fixed { .. })))
-            },
+            }
             (_, Algorithm::Stochastic { samples, seed }) if samples < axes.len() => {
                 Lines::Random(Random::Signs(Signs::new(&axes, samples, seed)))
             }
@@ -206,7 +207,7 @@ impl Plan {
         // Noise is measured from the base. Without a single probe the base alone is evaluated, since it tells m.
         let uses_base = method != Method::Fixed { bounded: false }
             || probes == 0
-            || matches!(problem, Problem::Groups(_) | Problem::All(_))
+            || grouped
             || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
         Ok(Plan { axes, lines, method, order, first: Round::new(entries), uses_base, vjp })
     }

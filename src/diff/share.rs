@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::climb::{Method, Probe};
+use super::climb::Probe;
 use super::compare::{Fresh, Kept, Step, compare};
 use super::round::Entry;
 use super::stencil::Rule;
@@ -149,9 +149,7 @@ impl<'a> Share<'a> {
         let point = self.point(k);
         match &mut self.work {
             Work::Sampling(sampling) => {
-                if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
-                    return Err(NonFinite { row });
-                }
+                check(fold::are_finite(outcome), outcome, &[])?;
                 let m = outcome.len();
                 sampling.outcomes[k * m..(k + 1) * m].copy_from_slice(outcome);
                 sampling.arrived[k] = true;
@@ -223,7 +221,7 @@ impl Probing<'_> {
 
         let height = shared.height();
         let step = Step { length: probe.step, amplification: entry.rule.amplification() };
-        let (noise, climbs) = (&shared.noise, probe.method == Method::Climb);
+        let (noise, may_leap) = (&shared.noise, probe.may_leap());
         let is_last = which + 1 == entry.rule.points();
         if probe.kept == 0.0 && shared.cotangent.is_none() {
             // The first difference is made where it stays.
@@ -232,7 +230,7 @@ impl Probing<'_> {
             check(finite, outcome, column)?;
             if is_last && !probe.has_failed() {
                 let fresh = Fresh { difference: column, outcome, base: &shared.scout, noise, step };
-                probe.began(step.amplification, climbs && fresh.is_silent());
+                probe.began(step.amplification, may_leap && fresh.is_silent());
             }
             return Ok(());
         }
@@ -257,7 +255,7 @@ impl Probing<'_> {
         if probe.last == 0.0 {
             let results = if probe.kept == 0.0 { &mut self.values } else { &mut self.last };
             results.column(at, height).copy_from_slice(difference);
-            probe.began(step.amplification, climbs && fresh.is_silent());
+            probe.began(step.amplification, may_leap && fresh.is_silent());
             return Ok(());
         }
         let mut kept = Kept {

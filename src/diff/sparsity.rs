@@ -15,6 +15,31 @@ pub struct Sparsity {
     entries: Vec<u32>,
 }
 
+/// Columns in groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Colouring {
+    /// The columns of each group, ascending.
+    pub groups: Vec<Vec<usize>>,
+    /// The group of each column; of one that is in none, a greater number than that of any group.
+    pub group_of: Vec<u32>,
+}
+
+impl Colouring {
+    /// Of so many columns in these groups.
+    pub fn new(columns: usize, groups: Vec<Vec<usize>>) -> Colouring {
+        let mut group_of = vec![u32::MAX; columns];
+        for (group, members) in groups.iter().enumerate() {
+            members.iter().for_each(|&column| group_of[column] = group as u32);
+        }
+        Colouring { groups, group_of }
+    }
+
+    /// All columns in one group.
+    pub fn of_all(columns: usize) -> Colouring {
+        Colouring { groups: vec![(0..columns).collect()], group_of: vec![0; columns] }
+    }
+}
+
 impl Sparsity {
     /// From the entries (row, column), in any order, some perhaps twice; `None` if one lies outside.
     pub fn new(rows: usize, columns: usize, mut entries: Vec<(u32, u32)>) -> Option<Sparsity> {
@@ -97,10 +122,10 @@ impl Sparsity {
     ///
     /// Greedy, in smallest-last order (Matula and Beck, J. ACM 30(3), 1983): with `apart` columns are kept from those
     /// of the other kind too. The time is that of a walk from every entry to all others of its row.
-    pub fn colours(&self, apart: &[bool]) -> Vec<Vec<usize>> {
+    pub fn colours(&self, apart: &[bool]) -> Colouring {
         let by_row = self.transposed();
         let columns = self.columns();
-        let mut colour = vec![u32::MAX; columns];
+        let mut group_of = vec![u32::MAX; columns];
         // The column for which a colour was last found taken.
         let mut taken: Vec<usize> = Vec::new();
         let mut kind = Vec::new();
@@ -108,7 +133,7 @@ impl Sparsity {
         for column in self.smallest_last(&by_row).into_iter().rev().map(|column| column as usize) {
             for &row in self.column(column) {
                 for &other in by_row.column(row as usize) {
-                    if let Some(slot) = taken.get_mut(colour[other as usize] as usize) {
+                    if let Some(slot) = taken.get_mut(group_of[other as usize] as usize) {
                         *slot = column;
                     }
                 }
@@ -120,13 +145,13 @@ impl Sparsity {
                 kind.push(apart[column]);
                 groups.len() - 1
             });
-            colour[column] = chosen as u32;
+            group_of[column] = chosen as u32;
             groups[chosen].push(column);
         }
         for group in &mut groups {
             group.sort_unstable();
         }
-        groups
+        Colouring { groups, group_of }
     }
 
     /// The columns that have rows, each of them one with the fewest neighbours among those not yet taken.
@@ -215,7 +240,7 @@ mod tests {
     fn bands_need_as_many_colours_as_they_are_wide() {
         for (below, above) in [(0, 0), (1, 1), (0, 3), (2, 5)] {
             let pattern = Sparsity::banded(500, 500, below, above);
-            let groups = pattern.colours(&[false; 500]);
+            let groups = pattern.colours(&[false; 500]).groups;
             proper(&pattern, &groups);
             assert_eq!(groups.len(), below + above + 1);
         }
@@ -228,7 +253,7 @@ mod tests {
         let mut entries: Vec<(u32, u32)> = (0..n).map(|i| (i, i)).collect();
         entries.extend((0..n).map(|i| (i, n - 1)));
         let pattern = Sparsity::new(n as usize, n as usize, entries).unwrap();
-        let groups = pattern.colours(&vec![false; n as usize]);
+        let groups = pattern.colours(&vec![false; n as usize]).groups;
         proper(&pattern, &groups);
         assert_eq!(groups.len(), 2);
     }
@@ -251,8 +276,10 @@ mod tests {
             apart in prop::collection::vec(any::<bool>(), 40),
         ) {
             let pattern = Sparsity::new(30, 40, entries).unwrap();
-            let groups = pattern.colours(&apart);
+            let colouring = pattern.colours(&apart);
+            let groups = colouring.groups.clone();
             proper(&pattern, &groups);
+            prop_assert_eq!(&colouring, &Colouring::new(40, colouring.groups.clone()));
             for group in &groups {
                 prop_assert!(group.iter().all(|&column| apart[column] == apart[group[0]]));
             }

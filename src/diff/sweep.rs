@@ -1,6 +1,7 @@
 //! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong.
 
 use super::climb::{Method, Probe, guess};
+use super::groups::Walk;
 use super::line::Lines;
 use super::noise::{self, Noise, SAMPLES};
 use super::noise_line::NoiseLine;
@@ -261,8 +262,9 @@ impl Sweep {
     /// From the outcomes of one round to the stencils of the next.
     fn advance(&mut self) -> Result<(), Impasse> {
         self.shared.scouted = false;
-        let mut next = Vec::new();
-        for entry in std::mem::take(&mut self.shared.round.entries) {
+        let entries = std::mem::take(&mut self.shared.round.entries);
+        let mut next = Vec::with_capacity(entries.len());
+        for entry in entries {
             let probe = &mut self.probes[entry.probe];
             match probe.next() {
                 Ok(None) => {}
@@ -368,31 +370,24 @@ impl Sweep {
 /// The step of every coordinate and, where they moved in groups, its unit.
 fn steps(plan: &mut Plan, probes: &[Probe]) -> (Vec<f64>, Vec<f64>) {
     let (axes, n) = (&plan.axes, plan.axes.len());
-    let mut steps = vec![0.0; n];
-    match &mut plan.lines {
-        Lines::Axes => steps.iter_mut().zip(probes).for_each(|(step, probe)| *step = probe.kept),
+    let steps = match &mut plan.lines {
+        Lines::Axes => probes.iter().map(|probe| probe.kept).collect(),
         Lines::Tangent(lines) => {
+            let mut steps = vec![0.0; n];
             for (line, probe) in lines.iter().zip(probes) {
                 for &(i, v) in &line.moves {
                     steps[i] = f64::max(steps[i], (v * probe.kept).abs());
                 }
             }
+            steps
         }
         Lines::Groups(groups) => {
-            for (group, probe) in probes.iter().enumerate() {
-                if probe.is_fixed() {
-                    // What was asked for may have been rounded on its way.
-                    let (from, to) = probe.ends();
-                    groups.settle(axes, group, from, to);
-                }
-                for &i in &groups.members[group] {
-                    steps[i] = (groups.units[i] * probe.kept).abs();
-                }
-            }
+            let walk = |probe: &Probe| Walk::new(probe.kept, probe.ends(), probe.is_fixed());
+            let steps = groups.settle(axes, &probes.iter().map(walk).collect::<Vec<_>>());
             return (steps, std::mem::take(&mut groups.units));
         }
-        Lines::Random(random) => (0..n).for_each(|i| steps[i] = random.extent(i)),
-    }
+        Lines::Random(random) => (0..n).map(|i| random.extent(i)).collect(),
+    };
     (steps, Vec::new())
 }
 

@@ -5,7 +5,7 @@ use super::error::Place;
 use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
-use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step};
+use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step, are_finite};
 use crate::manifest::{AlgorithmName, Eps};
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
@@ -87,7 +87,8 @@ pub(super) fn axes(
         kinds.push((span.len, kind));
         let elements = span.offset..span.offset + span.len;
         let values = &base.x[elements.clone()];
-        for (i, x) in values.iter().enumerate().filter(|(_, x)| !x.is_finite()) {
+        let odd = values.iter().enumerate().filter(|(_, x)| !x.is_finite());
+        for (i, x) in odd.take(if are_finite(values) { 0 } else { usize::MAX }) {
             let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
             faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
         }

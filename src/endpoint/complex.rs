@@ -12,7 +12,7 @@ use super::report::Report;
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error};
-use crate::diff::{self, Algorithm, Displacement, Kind, Plan, Problem, Step};
+use crate::diff::{self, Algorithm, Colouring, Displacement, Kind, Plan, Problem, Step};
 use crate::model::Base;
 use crate::schema::{Violation, Violations};
 use crate::tree::Path;
@@ -48,7 +48,7 @@ pub(super) fn columns(
     real_at_base(&scouted)?;
 
     let groups: Vec<Vec<usize>> = (0..axes.len() / 2).map(|element| vec![2 * element + 1]).collect();
-    let groups = Arc::new(groups);
+    let groups = Arc::new(Colouring::new(axes.len(), groups));
     let axes = axes.map(|kind| Kind { step: Step::Given(STEP), by_hand: true, ..kind });
     let precision = axes.kinds().map(|kind| kind.bits).min().unwrap_or(53);
     let plan = Plan::new(axes, Problem::Groups(&groups), Algorithm::Forward, false)
@@ -56,7 +56,7 @@ pub(super) fn columns(
     let (found, workers) = carry_out(context, settings, &scouted, plan, Algorithm::Forward, None)?;
 
     let m = scouted.base.of.len();
-    let mut columns = vec![0.0; 2 * m * groups.len()];
+    let mut columns = vec![0.0; 2 * m * groups.groups.len()];
     for (element, imaginary) in found.values.chunks_exact(m.max(1)).enumerate() {
         let (by_re, by_im) = columns[2 * element * m..][..2 * m].split_at_mut(m);
         for row in (0..m).step_by(2) {

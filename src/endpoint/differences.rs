@@ -83,7 +83,8 @@ pub(super) fn scout(
     let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
     let mut outcome = vec![0.0; of.len()];
     of.ravel(&outputs, &mut outcome).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
-    if let Some(row) = outcome.iter().position(|value| !value.is_finite()) {
+    if !diff::are_finite(&outcome) {
+        let row = outcome.iter().position(|value| !value.is_finite()).unwrap_or(0);
         return Err(Error::at(pool, place(), non_finite(&of, row)));
     }
     let printed = laid_out(&printed, &of);
@@ -241,8 +242,12 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
 /// What whoever uses the numbers must know.
 pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
     let Some(bounds) = &found.bounds else { return Vec::new() };
-    let (size, error) = (diff::norm(&found.values), diff::norm(bounds));
+    let error = diff::norm(bounds);
     let mut warnings = Vec::new();
+    if !diff::is_less(&found.values, error) {
+        return warnings;
+    }
+    let size = diff::norm(&found.values);
     match samples {
         Some(samples) if error > size => warnings.push(format!(
             "the standard error of this estimate from {samples} random directions is {:.0} % of its size: take more, \

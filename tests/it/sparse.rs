@@ -153,6 +153,42 @@ fn a_wrong_pattern_is_noticed() {
     assert_eq!(report.warnings, *warnings);
 }
 
+#[test]
+fn what_the_pattern_leaves_out_is_verified_too() {
+    // Nothing depends on z as the pattern has it: twenty empty columns behind a diagonal.
+    let file = std::env::temp_dir().join(format!("secant-empty-columns-{}.mtx", std::process::id()));
+    let diagonal: String = (1..=20).map(|i| format!("{i} {i}\n")).collect();
+    std::fs::write(&file, format!("%%MatrixMarket matrix coordinate pattern general\n20 40 20\n{diagonal}")).unwrap();
+    let jacobian = |weight: f64, bounds: serde_json::Value| {
+        let array = |more: &serde_json::Value| {
+            let mut leaf = json!({"type": "array", "items": {"type": "number"}, "differentiable": true});
+            leaf["items"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            leaf
+        };
+        let evaluate = move |inputs: &Tree| {
+            let leaf = |path: &str| inputs.leaf(&path.parse().unwrap()).unwrap().to_vec();
+            let y: Vec<f64> = leaf("x").iter().zip(leaf("z")).map(|(x, z)| x * x + weight * z).collect();
+            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+        };
+        let inputs = json!({"properties": {"x": array(&json!({})), "z": array(&bounds)}, "required": ["x", "z"]});
+        let outputs = json!({"properties": {"y": array(&json!({}))}, "required": ["y"]});
+        let model = Model::from_fn("leaves-out", &inputs, &outputs, evaluate).unwrap();
+        let pattern = Gradient { sparsity: Some(Structure::File(file.clone())), ..Gradient::default() };
+        let model = model.with_gradient(pattern).unwrap();
+        model.jacobian(&json!({"x": point(20), "z": vec![0.25; 20]})).run().unwrap()
+    };
+    // It may be as little as a value that cannot move at all.
+    for bounds in [json!({}), json!({"minimum": 0.25}), json!({"minimum": 0.25, "maximum": 0.25})] {
+        let found = jacobian(0.0, bounds);
+        assert!(found.report.warnings.is_empty() && found.report.algorithm.ends_with("in 1 groups"), "{found:?}");
+    }
+    let found = jacobian(0.5, json!({}));
+    assert!(found.report.warnings[0].contains("the sparsity pattern is wrong for y["), "{:?}", found.report.warnings);
+    let Some(Block::Real(block)) = found.block("y", "z") else { panic!("a real block") };
+    assert!((block[[3, 3]] - 0.5).abs() < 1e-9 && block[[3, 4]].abs() < 1e-9);
+    std::fs::remove_file(&file).unwrap();
+}
+
 const SCHEMA: &str = r#"{"properties": {"NAME": {"type": "array", "items": {"type": "number"}, "differentiable": true}}, "required": ["NAME"]}"#;
 
 /// A program with Rosenbrock's extended residuals, and what its manifest says of sparsity.

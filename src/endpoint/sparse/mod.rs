@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 use self::pattern::Coloured;
 use super::axes::refused;
@@ -180,12 +180,13 @@ impl Asked<'_> {
             return Ok(Outcome::Dense(Detour { evaluations: 1, warning: None }));
         }
         let (coloured, spent) = self.coloured(&scouted, &axes, anew)?;
-        let (pattern, groups) = (&coloured.pattern, &coloured.groups);
+        let (pattern, colouring) = (&coloured.pattern, &coloured.colouring);
+        let groups = &colouring.groups;
         let axes = Arc::new(axes);
         if 2 * groups.len() > axes.len() {
             return Ok(Outcome::Dense(Detour { evaluations: 1 + spent, warning: None }));
         }
-        let plan = Plan::new(axes.clone(), Problem::Groups(groups), algorithm, settings.bounds)
+        let plan = Plan::new(axes.clone(), Problem::Groups(colouring), algorithm, settings.bounds)
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (taken, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
         let (values, bounds) = decompress(&coloured, &taken);
@@ -221,18 +222,20 @@ impl Asked<'_> {
         found: &Found,
         taken: Derivative,
     ) -> Result<(Option<usize>, usize), Error> {
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        // Every coordinate moves by its own step or half of it, or something between, either way.
-        let mut factor = || {
-            let factor = f64::from(random.random::<i32>()) / 2f64.powi(32);
-            factor + 0.5f64.copysign(factor)
-        };
         let mut lengths = taken.steps;
-        for (i, length) in lengths.iter_mut().enumerate() {
-            // What is in no group moves too: nothing should depend on it.
-            *length = factor() * if *length > 0.0 { *length } else { axes.at(i).step() };
+        let mut parts = vec![0u8; lengths.len()];
+        ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut parts);
+        for (i, (length, part)) in lengths.iter_mut().zip(parts).enumerate() {
+            if *length == 0.0 {
+                // What is in no group moves too, if it can: nothing should depend on it.
+                let axis = axes.at(i);
+                *length = (axis.within(axis.step()) - axis.x).abs();
+            }
+            // By its own step or half of it, or something between, either way.
+            let part = f64::from(part as i8) / 256.0;
+            *length *= part + 0.5f64.copysign(part);
         }
-        let plan = Plan::new(axes, Problem::All(&lengths), Algorithm::Central, false)
+        let plan = Plan::new(axes, Problem::All(lengths), Algorithm::Central, false)
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, Algorithm::Central, None)?;
         let m = found.pattern.rows();
@@ -248,11 +251,8 @@ impl Asked<'_> {
         let mut expected = vec![0.0; m];
         times(&found.values, |term| term, &mut expected);
         // and what noise of the outputs can do to that: measured, else that of float64.
-        let noise = |row: usize| match &taken.noise {
-            Some(noise) => 30.0 * noise[row],
-            None => 1e-13 * scouted.outcome[row].abs(),
-        };
-        let off = |row: usize| (along.values[row] - expected[row]).abs() - noise(row);
+        let (noise, times_noise) = taken.noise.as_ref().map_or((&scouted.outcome, 1e-13), |noise| (noise, 30.0));
+        let off = |row: usize| (along.values[row] - expected[row]).abs() - times_noise * noise[row].abs();
         let suspects: Vec<usize> = (0..m).filter(|&row| off(row) > OFF * expected[row].abs()).collect();
         // The base was evaluated before.
         let evaluations = along.evaluations - 1;
@@ -276,15 +276,16 @@ fn recovering(settings: &Settings) -> Settings {
 
 /// The entries of the pattern from the columns of groups.
 fn decompress(coloured: &Coloured, found: &Derivative) -> (Vec<f64>, Option<Vec<f64>>) {
-    let Coloured { pattern, group_of, .. } = coloured;
+    let Coloured { pattern, colouring, .. } = coloured;
     let m = pattern.rows();
     let entries = |numbers: &[f64], per_unit: fn(f64) -> f64| {
         let mut entries = Vec::with_capacity(pattern.count());
-        for (column, (group, unit)) in group_of.iter().zip(&found.units).enumerate() {
+        for (column, (group, unit)) in colouring.group_of.iter().zip(&found.units).enumerate() {
+            let rows = pattern.column(column);
             // Without a row it is in no group.
-            let numbers = numbers.get(*group as usize * m..).unwrap_or_default();
+            let numbers = if rows.is_empty() { &[] } else { &numbers[*group as usize * m..][..m] };
             let per_unit = per_unit(*unit);
-            entries.extend(pattern.column(column).iter().map(|&row| numbers[row as usize] * per_unit));
+            entries.extend(rows.iter().map(|&row| numbers[row as usize] * per_unit));
         }
         entries
     };

@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Asked, matrix_market, recovering};
-use crate::diff::{self, Algorithm, Axes, Displacement, Kind, Plan, Problem, Sparsity, Step};
+use crate::diff::{self, Algorithm, Axes, Colouring, Displacement, Kind, Plan, Problem, Sparsity, Step};
 use crate::endpoint::axes::refused;
 use crate::endpoint::differences::{Prepared, Scouted, carry_out, prepare, scout};
 use crate::endpoint::request::{Request, Wanted};
@@ -29,19 +29,12 @@ pub(super) struct Coloured {
     wrt: Layout,
     apart: Vec<usize>,
     pub(super) pattern: Arc<Sparsity>,
-    pub(super) groups: Arc<Vec<Vec<usize>>>,
-    /// The group of every column that is in one.
-    pub(super) group_of: Vec<u32>,
+    pub(super) colouring: Arc<Colouring>,
 }
 
 impl Asked<'_> {
     /// The pattern of what is asked for and its groups, as the last time if they can be, and the evaluations it took.
-    pub(super) fn coloured(
-        &self,
-        scouted: &Scouted,
-        axes: &Axes,
-        anew: bool,
-    ) -> Result<(Arc<Coloured>, usize), Error> {
+    pub(super) fn coloured(&self, scouted: &Scouted, axes: &Axes, anew: bool) -> Result<(Arc<Coloured>, usize), Error> {
         let rule = self.rule;
         let Base { of, wrt, .. } = &scouted.base;
         let apart = axes.apart();
@@ -56,13 +49,9 @@ impl Asked<'_> {
         };
         let mut kinds = vec![false; axes.len()];
         apart.iter().for_each(|&column| kinds[column] = true);
-        let groups = pattern.colours(&kinds);
-        let mut group_of = vec![u32::MAX; pattern.columns()];
-        for (group, columns) in groups.iter().enumerate() {
-            columns.iter().for_each(|&column| group_of[column] = group as u32);
-        }
-        let (pattern, groups) = (Arc::new(pattern), Arc::new(groups));
-        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, groups, group_of };
+        let colouring = Arc::new(pattern.colours(&kinds));
+        let pattern = Arc::new(pattern);
+        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, colouring };
         let coloured = Arc::new(coloured);
         *last() = Some(coloured.clone());
         Ok((coloured, spent))
