@@ -70,18 +70,18 @@ impl Noise {
     /// values of those outputs for which it is known, else 0; it may be empty too.
     pub(super) fn measure(line: &[&[f64]], far: &[&[f64]], printed: &[f64]) -> Noise {
         let m = line.first().map_or(0, |base| base.len());
-        let mut noise = Noise::default();
+        let mut noise = Noise::of(m);
         let mut statistical = [Scatter::default(); LANES];
+        let mut lanes = [[0.0; LANES]; SAMPLES];
         for row in 0..m {
             if row % LANES == 0 {
-                let mut lanes = [[0.0; LANES]; SAMPLES];
                 for (lanes, outcome) in lanes.iter_mut().zip(line) {
                     let some = &outcome[row..m.min(row + LANES)];
                     lanes[..some.len()].copy_from_slice(some);
                 }
                 statistical = ecnoise(&lanes[..line.len()]);
             }
-            let values = column(line, row);
+            let values: [f64; SAMPLES] = std::array::from_fn(|sample| lanes[sample][row % LANES]);
             let seen = &values[..line.len()];
             let greatest = largest(seen);
             let told = known(printed, row).filter(|told| seen.iter().all(|value| told.has(*value)));
@@ -115,6 +115,17 @@ impl Noise {
         let least = parts.sqrt();
         noise.push(deviation.max(least), size, falls && deviation > FAR_ABOVE * least);
         noise
+    }
+
+    /// Room for so many outputs.
+    fn of(m: usize) -> Noise {
+        let numbers = || Vec::with_capacity(m);
+        Noise {
+            absolute: numbers(),
+            relative: numbers(),
+            coarse: Vec::with_capacity(m),
+            doubtful: Vec::with_capacity(m),
+        }
     }
 
     fn push(&mut self, deviation: f64, magnitude: f64, falls: bool) {
@@ -157,8 +168,9 @@ impl Noise {
 /// Whether an output is the same at all points of a line and its digits do not tell its resolution: whether it must
 /// be seen farther away.
 pub(super) fn needs_a_farther_look(line: &[&[f64]], printed: &[f64]) -> bool {
-    let m = line.first().map_or(0, |base| base.len());
-    (0..m).any(|row| {
+    let [base, next, ..] = line else { return false };
+    let stays = base.iter().zip(*next).enumerate().filter(|(_, (base, next))| base == next);
+    stays.map(|(row, _)| row).any(|row| {
         let values = column(line, row);
         let seen = &values[..line.len()];
         known(printed, row).is_none() && is_constant(seen) && largest(seen) > 0.0 && !resolution(seen).certain
@@ -195,14 +207,15 @@ fn resolution(values: &[f64]) -> Resolution {
         return Resolution::default();
     }
     let nonzero = || values.iter().filter(|value| value.is_normal());
-    let bits = nonzero().map(|value| significant_bits(*value)).max().unwrap_or(53);
-    let digits = nonzero().try_fold(0, |most, value| Some(significant_digits(*value)?.max(most)));
+    let bits = significant_bits(nonzero().fold(0, |bits, value| bits | value.to_bits()));
     // Just below a power of ten, or of two, values may soon be resolved more coarsely.
     let soon = 1.05 * greatest;
     let binary = exp2(exponent(soon) + 1 - bits);
-    let decimal = digits.map_or(0.0, |digits| 10f64.powi(soon.log10().floor() as i32 + 1 - digits));
-    let certain = digits.is_none_or(|digits| digits >= TELLING_DIGITS) && bits >= 8;
-    Resolution { quantum: binary.max(decimal), certain }
+    // The base comes last: it may be a round number where others are none.
+    let digits = nonzero().rev().try_fold(0, |most, value| Some(significant_digits(*value)?.max(most)));
+    let Some(digits) = digits else { return Resolution { quantum: binary, certain: bits >= 8 } };
+    let decimal = 10f64.powi(soon.log10().floor() as i32 + 1 - digits);
+    Resolution { quantum: binary.max(decimal), certain: digits >= TELLING_DIGITS && bits >= 8 }
 }
 
 /// The exponent of a normal number: 0 for 1 ≤ |v| < 2.
@@ -210,20 +223,22 @@ fn exponent(value: f64) -> i32 {
     ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023
 }
 
-/// The number of bits of a normal number's significand up to its last 1.
-fn significant_bits(value: f64) -> i32 {
-    let fraction = value.to_bits() & ((1 << 52) - 1);
+/// The number of bits of a normal number's significand up to its last 1; of several numbers whose bits are put together
+/// the most that any has.
+fn significant_bits(bits: u64) -> i32 {
+    let fraction = bits & ((1 << 52) - 1);
     53 - (fraction | 1 << 52).trailing_zeros() as i32
 }
 
 /// The number of significant decimal digits a normal number was printed with; `None` if it has more than a printed
 /// one has.
 fn significant_digits(value: f64) -> Option<i32> {
-    // Scaled so that its digits are those of a whole number. Its magnitude, from the binary exponent, may be one short.
-    let magnitude = (f64::from(exponent(value)) * std::f64::consts::LOG10_2).floor() as i32;
+    // Scaled so that its digits are those of a whole number. Its magnitude, from the binary exponent by 78913 / 2^18,
+    // which is log10(2) as closely as that needs, may be one short.
+    let magnitude = (exponent(value) * 78913) >> 18;
     let scaled = value.abs() * power_of_ten(MOST_DIGITS - 1 - magnitude);
     let scaled = if scaled < LEAST_TOO_LONG { scaled } else { scaled / 10.0 };
-    let whole = (scaled + 0.5) as u64;
+    let whole = (scaled + 0.5) as i64;
     // Rounding to float64 and scaling move the twelfth digit by less than a thousandth.
     if (scaled - whole as f64).abs() > 1e-3 || whole == 0 {
         return None;
@@ -364,7 +379,7 @@ mod tests {
         {
             assert_eq!(significant_digits(value), digits, "{value}");
         }
-        assert_eq!((significant_bits(1.0), significant_bits(1.5), significant_bits(f64::from(0.1f32))), (1, 2, 24));
+        assert_eq!([1.0, 1.5, f64::from(0.1f32)].map(|value| significant_bits(value.to_bits())), [1, 2, 24]);
     }
 
     #[test]
