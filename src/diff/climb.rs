@@ -121,8 +121,8 @@ impl Probe {
 
     /// The first stencil, given the [guess] relative to the coordinate's magnitude. It is approached from below.
     pub(super) fn start(&mut self, relative: f64) -> Stencil {
-        let Reach { up, down, .. } = self.reach;
-        let guess = relative * self.reach.magnitude;
+        let Reach { up, down, step, by_hand, magnitude, .. } = self.reach;
+        let guess = if by_hand { step } else { relative * magnitude };
         self.side = match self.order {
             1 if up >= guess => Side::Up,
             1 if down >= guess => Side::Down,
@@ -130,17 +130,21 @@ impl Probe {
             _ if up >= down => Side::Up,
             _ => Side::Down,
         };
-        let first = match self.method {
-            Method::Tableau { .. } => guess,
-            _ => guess / GROWTH,
-        };
         // With powers of two x + h is exact wherever it can be, and linear functions have exact derivatives.
-        self.step = power_of_two(first).min(self.room() / GROWTH);
-        if let Method::Tableau { points } = self.method {
-            // The largest of its steps is the guess.
-            let doublings = if self.side == Side::Both { points / 2 - 1 } else { points - 1 };
-            self.step = power_of_two(guess).min(self.room()) / (1u64 << doublings) as f64;
-        }
+        self.step = match self.method {
+            Method::Tableau { points } => {
+                let levels = if self.side == Side::Both { points / 2 } else { points };
+                let growth = (1u64 << (levels - 1)) as f64;
+                let longest = match by_hand {
+                    // What is called the step of the formula is the shorter of its two.
+                    true if points == 4 => guess * growth,
+                    true => guess,
+                    false => power_of_two(guess),
+                };
+                longest.min(self.room()) / growth
+            }
+            _ => power_of_two(guess / GROWTH).min(self.room() / GROWTH),
+        };
         self.stencil()
     }
 

@@ -42,9 +42,11 @@ impl Groups {
                 // A unit is at least so many times its coordinate, and at least so long.
                 let (ratio, shortest) = match kind.step {
                     Step::Relative(relative) if fixed => (relative / 2.0, relative / 2.0 * kind.scale),
-                    Step::Given(_) if fixed => (0.0, 0.0),
-                    _ if kind.by_hand => (0.0, 0.0),
-                    _ => (0.5, shorten(axes, members, &groups.units, reach)),
+                    Step::Given(step) if fixed => (0.0, step),
+                    _ => {
+                        let shortest = shorten(axes, members, &groups.units, reach);
+                        (if kind.by_hand { 0.0 } else { 0.5 }, shortest)
+                    }
                 };
                 // It moves where it is four times the distance of neighbouring values.
                 sure = sure.max(exp2(3 - kind.bits as i32) / ratio).max(4.0 * kind.least() / shortest);
@@ -146,11 +148,12 @@ pub(super) struct Walk {
 impl Walk {
     /// By a step of `kept`, from one parameter to another; whether that was fixed.
     pub(super) fn new(kept: f64, (from, to): (f64, f64), fixed: bool) -> Walk {
-        Walk { kept, fixed, from, to, per_parameter: 1.0 / (to - from) }
+        // Without an output there was no walk.
+        Walk { kept, fixed: fixed && kept > 0.0, from, to, per_parameter: 1.0 / (to - from) }
     }
 }
 
-/// Shortens a reach to the steps and the scales of coordinates whose step is not fixed. The length of the shortest unit
+/// Shortens a reach to the steps and the scales of coordinates. The length of the shortest unit
 /// comes back.
 fn shorten(axes: &Axes, members: &[usize], units: &[f64], reach: &mut Reach) -> f64 {
     let mut shortest = f64::INFINITY;

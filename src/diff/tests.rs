@@ -151,6 +151,38 @@ fn what_cannot_move_is_named() {
 }
 
 #[test]
+fn steps_by_hand_are_taken_by_tables_too() {
+    let f = |x: &[f64]| vec![x[0].powi(5)];
+    let steps = |algorithm, step, lower| {
+        let axes = axes(&[1.0], 2).map(|kind| Kind { step: Step::Given(step), by_hand: true, lower, ..kind });
+        let mut sweep = Plan::new(axes, Problem::Jacobian, algorithm, true).unwrap().start(&f(&[1.0]), &[], None);
+        let (mut farthest, mut displacement, mut scratch) = (0.0f64, Displacement::new(), Vec::new());
+        while let Some(round) = sweep.ask(1).unwrap() {
+            for mut share in round {
+                for k in 0..share.len() {
+                    share.displace(k, &mut displacement);
+                    let x = displacement.first().map_or(1.0, |(_, x)| *x);
+                    assert!(x >= lower);
+                    farthest = farthest.max((x - 1.0).abs());
+                    share.tell(k, &f(&[x]), &mut scratch).unwrap();
+                }
+            }
+        }
+        let found = sweep.finish();
+        (found.steps[0], farthest, found.values[0])
+    };
+    let none = f64::NEG_INFINITY;
+    // (8 f(1+h) − 8 f(1−h) − f(1+2h) + f(1−2h)) / 12h of x⁵ is 5 − 4h⁴.
+    assert_eq!(steps(Algorithm::Central4, 0.125, none), (0.125, 0.25, 5.0 - 4.0 * 0.125f64.powi(4)));
+    let (least, most, value) = steps(Algorithm::Richardson, 0.125, none);
+    assert_eq!((least, most), (0.125 / 16.0, 0.125));
+    assert!((value - 5.0).abs() < 1e-12, "{value}");
+    // From a bound to one side, and no farther than there is room.
+    assert_eq!(steps(Algorithm::Central4, 0.125, 1.0).1, 1.0);
+    assert_eq!(steps(Algorithm::Central4, 0.125, 0.875).1, 0.125);
+}
+
+#[test]
 fn no_coordinates_and_no_tangent_cost_one_evaluation() {
     let plan = Plan::new(axes(&[], 2), Problem::Jacobian, Algorithm::Central, false).unwrap();
     let (jacobian, points) = run(plan, &[], &|_| vec![1.0, 2.0], None, 4);
