@@ -109,31 +109,34 @@ impl Groups {
     /// The steps of all coordinates, 0 of those in no group. Where a group's were fixed, its units become what they
     /// really were, rounding and all.
     pub(super) fn settle(&mut self, axes: &Axes, walks: &[Walk]) -> Vec<f64> {
+        let mut steps = Vec::with_capacity(axes.len());
         for (range, kind) in axes.stretches() {
             let (values, groups) = (&axes.values()[range.clone()], &self.of.group_of[range.clone()]);
-            let moves = self.units[range.clone()].iter_mut().zip(groups.iter().zip(values));
+            let moves = self.units[range.clone()].iter_mut().zip(groups).zip(values);
+            let of = |group: &u32| walks.get(*group as usize);
             if axes.are_written() {
-                range
-                    .zip(moves)
-                    .for_each(|(i, (unit, (group, _)))| walked(unit, walks, *group, |by| axes.at(i).displaced(by)));
+                let moves = moves.zip(range);
+                steps.extend(
+                    moves.map(|(((unit, group), _), i)| walked(unit, of(group), |by| axes.at(i).displaced(by))),
+                );
             } else if kind.takes_all() {
-                moves.for_each(|(unit, (group, x))| walked(unit, walks, *group, |by| x + by));
+                steps.extend(moves.map(|((unit, group), x)| walked(unit, of(group), |by| x + by)));
             } else {
-                moves.for_each(|(unit, (group, x))| walked(unit, walks, *group, |by| kind.nearest(x + by)));
+                steps.extend(moves.map(|((unit, group), x)| walked(unit, of(group), |by| kind.nearest(x + by))));
             }
         }
-        let step =
-            |(unit, group): (&f64, &u32)| walks.get(*group as usize).map_or(0.0, |walk| (unit * walk.kept).abs());
-        self.units.iter().zip(&self.of.group_of).map(step).collect()
+        steps
     }
 }
 
-/// Makes a unit what it really was, given where the coordinate is when it is to go so far.
+/// The step of a coordinate, whose unit becomes what it really was, given where it is when it is to go so far.
 #[inline(always)]
-fn walked(unit: &mut f64, walks: &[Walk], group: u32, displaced: impl Fn(f64) -> f64) {
-    if let Some(walk) = walks.get(group as usize).filter(|walk| walk.fixed) {
+fn walked(unit: &mut f64, walk: Option<&Walk>, displaced: impl Fn(f64) -> f64) -> f64 {
+    let Some(walk) = walk else { return 0.0 };
+    if walk.fixed {
         *unit = (displaced(*unit * walk.to) - displaced(*unit * walk.from)) * walk.per_parameter;
     }
+    (*unit * walk.kept).abs()
 }
 
 /// Where the difference that was kept of a group went.

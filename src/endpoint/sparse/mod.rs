@@ -252,11 +252,14 @@ impl Asked<'_> {
         times(&found.values, |term| term, &mut expected);
         // and what noise of the outputs can do to that: measured, else that of float64.
         let (noise, times_noise) = taken.noise.as_ref().map_or((&scouted.outcome, 1e-13), |noise| (noise, 30.0));
-        let off = |row: usize| (along.values[row] - expected[row]).abs() - times_noise * noise[row].abs();
-        let suspects: Vec<usize> = (0..m).filter(|&row| off(row) > OFF * expected[row].abs()).collect();
+        let off =
+            |((change, expected), noise): ((&f64, &f64), &f64)| (change - expected).abs() - times_noise * noise.abs();
+        let rows = || along.values.iter().zip(&expected).zip(noise);
+        // All are looked at, as that is made into vector instructions.
+        let suspects = rows().map(|row| u64::from(off(row) > OFF * row.0.1.abs())).fold(0, |any, wrong| any | wrong);
         // The base was evaluated before.
         let evaluations = along.evaluations - 1;
-        if suspects.is_empty() {
+        if suspects == 0 {
             return Ok((None, evaluations));
         }
         // A sum may be far less than its terms.
@@ -265,7 +268,7 @@ impl Asked<'_> {
         if let Some(bounds) = &found.bounds {
             times(bounds, f64::abs, &mut doubts);
         }
-        Ok((suspects.into_iter().find(|&row| off(row) > doubts[row]), evaluations))
+        Ok((rows().zip(doubts).position(|(row, doubt)| off(row) > doubt), evaluations))
     }
 }
 
