@@ -120,16 +120,31 @@ impl Axis {
     #[inline]
     pub fn step(&self) -> f64 {
         let step = self.kind.step(self.x);
-        let Some(text) = self.text.filter(|_| !self.kind.by_hand) else { return step };
+        match self.text {
+            Some(text) if !self.kind.by_hand => self.carried(text, step),
+            _ => step,
+        }
+    }
+
+    #[cold]
+    fn carried(self, text: Decimal, step: f64) -> f64 {
         let value = self.within(step.max(text.spacing(self.x.abs() + step)));
         let carried = (value - self.x).abs();
         if carried > 0.0 { carried } else { step }
     }
 
     /// The value next to `x + by` that arrives as it is and lies within the bounds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn displaced(&self, by: f64) -> f64 {
-        let Some(text) = self.text else { return self.kind.nearest(self.x + by) };
+        match self.text {
+            None => self.kind.nearest(self.x + by),
+            Some(text) => self.written(text, by),
+        }
+    }
+
+    /// The same of one that is written as this text.
+    #[cold]
+    fn written(self, text: Decimal, by: f64) -> f64 {
         let whole = self.snapped(by);
         let (up, down) = self.room();
         let whole = if whole > up || -whole > down { by.clamp(-down, up) } else { whole };

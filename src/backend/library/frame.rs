@@ -4,6 +4,7 @@
 //! own, all others shared with the caller's tree, whatever their size.
 
 use std::ffi::{CString, c_void};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::abi;
@@ -21,6 +22,8 @@ pub(super) struct Frame {
     /// The base that is resident, and where its outputs of interest are written.
     base: Option<u64>,
     slots: Vec<usize>,
+    /// Coordinates that are not where the base has them.
+    astray: Range<usize>,
 }
 
 /// The inputs of a call. The pointers in `arrays` lead into the other fields' heap memory.
@@ -71,7 +74,7 @@ impl Frame {
             message: reach::take_message,
             cancelled: reach::is_cancelled,
         });
-        Frame { call, reach, inputs: Inputs::default(), base: None, slots: Vec::new() }
+        Frame { call, reach, inputs: Inputs::default(), base: None, slots: Vec::new(), astray: 0..0 }
     }
 
     /// Whom calls are for from now on.
@@ -112,6 +115,7 @@ impl Frame {
             self.inputs.displaced.push(Displaced { offset: span.offset, len: span.len, dtype: span.dtype, words });
         }
         self.slots.clear();
+        self.astray = 0..0;
         self.base = Some(base.id());
         Ok(())
     }
@@ -158,15 +162,38 @@ impl Frame {
 
     /// Displaces coordinates of the resident base.
     #[inline]
-    pub(super) fn displace(&mut self, displacement: &[(usize, f64)]) {
+    pub(super) fn displace(&mut self, displacement: &[(usize, f64)], base: &Base) {
+        // Others of the last time are overwritten anyway.
+        if !self.astray.is_empty() && stretch(displacement) != Some(self.astray.clone()) {
+            let astray = std::mem::take(&mut self.astray);
+            self.put_back(astray, base);
+        }
         self.write(displacement, |_, value| value);
     }
 
-    /// Puts displaced coordinates back.
+    /// Puts displaced coordinates back; neighbours not before others are displaced.
     #[inline]
     pub(super) fn restore(&mut self, displacement: &[(usize, f64)], base: &Base) {
         let x = &base.x[..];
-        self.write(displacement, |coordinate, _| x[coordinate]);
+        match stretch(displacement) {
+            Some(astray) => self.astray = astray,
+            None => self.write(displacement, |coordinate, _| x[coordinate]),
+        }
+    }
+
+    fn put_back(&mut self, range: Range<usize>, base: &Base) {
+        let leaves = &mut self.inputs.displaced;
+        let first = leaves.partition_point(|leaf| leaf.end() <= range.start);
+        for leaf in leaves[first..].iter_mut().take_while(|leaf| leaf.offset < range.end) {
+            let (from, to) = (range.start.max(leaf.offset), range.end.min(leaf.end()));
+            for (element, value) in (from - leaf.offset..).zip(&base.x[from..to]) {
+                if leaf.dtype == DType::Float64 {
+                    leaf.words[element] = value.to_bits();
+                } else {
+                    write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, element, *value);
+                }
+            }
+        }
     }
 
     #[inline(always)]
@@ -300,6 +327,12 @@ impl Frame {
         let arrays: Option<Vec<_>> = arrays.collect();
         arrays.ok_or_else(|| ModelError::failed("the model did not write every block of its derivative"))
     }
+}
+
+/// The coordinates of a displacement, if they are neighbours.
+fn stretch(displacement: &[(usize, f64)]) -> Option<Range<usize>> {
+    let (&(first, _), &(last, _)) = (displacement.first()?, displacement.last()?);
+    (last - first + 1 == displacement.len()).then_some(first..last + 1)
 }
 
 /// Leaves that have a dtype and a shape.

@@ -143,7 +143,7 @@ impl LibraryInstance {
                 return;
             }
             batch.displace(k, &mut displacement);
-            frame.displace(&displacement);
+            frame.displace(&displacement, base);
             let call = frame.begin();
             // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
             // the function returns.
@@ -177,7 +177,7 @@ impl LibraryInstance {
             statuses.fill(abi::FAILED);
             for (i, (frame, displacement)) in self.frames.iter_mut().zip(&mut displacements).take(count).enumerate() {
                 batch.displace(start + i, displacement);
-                frame.displace(displacement);
+                frame.displace(displacement, base);
                 calls[i] = frame.begin();
             }
             // SAFETY: the table was checked; `count` calls and statuses are there, and the frames are not touched
