@@ -231,6 +231,11 @@ impl Plan {
             }
     }
 
+    /// Whether it finds steps itself: those of some coordinates at least.
+    pub fn finds_steps(&self) -> bool {
+        !matches!(self.method, Method::Fixed { .. }) && !self.axes.kinds().all(|kind| kind.by_hand)
+    }
+
     /// Whether noise is measured.
     pub(super) fn measures_noise(&self) -> bool {
         self.method != Method::Fixed { bounded: false } && self.lines.len(&self.axes) > 0

@@ -53,7 +53,7 @@ pub(super) fn columns(
     let precision = axes.kinds().map(|kind| kind.bits).min().unwrap_or(53);
     let plan = Plan::new(axes, Problem::Groups(&groups), Algorithm::Forward, false)
         .map_err(|defects| refused(&defects, &scouted.base))?;
-    let (found, workers) = carry_out(context, settings, &scouted, plan, Algorithm::Forward, None)?;
+    let (found, workers) = carry_out(context, settings, &scouted, plan, None)?;
 
     let m = scouted.base.of.len();
     let mut columns = vec![0.0; 2 * m * groups.groups.len()];

@@ -111,13 +111,11 @@ pub(super) fn workers(context: &Context<'_>, settings: &Settings, typical: Durat
 }
 
 /// Whether points that fail are stepped around.
-fn recovers(context: &Context<'_>, settings: &Settings, algorithm: Algorithm) -> bool {
+fn recovers(context: &Context<'_>, settings: &Settings, plan: &Plan) -> bool {
     match settings.on_failure.or(context.defaults.gradient.on_failure) {
         Some(policy) => policy == OnFailure::Recover,
         // A step that was chosen is the step that is taken.
-        None => {
-            matches!(algorithm, Algorithm::Auto | Algorithm::AutoForward | Algorithm::Central4 | Algorithm::Richardson)
-        }
+        None => plan.finds_steps(),
     }
 }
 
@@ -127,11 +125,10 @@ pub(super) fn carry_out(
     settings: &Settings,
     scouted: &Scouted,
     plan: Plan,
-    algorithm: Algorithm,
     cotangent: Option<&[f64]>,
 ) -> Result<(Derivative, usize), Error> {
     let workers = workers(context, settings, scouted.typical);
-    let recover = recovers(context, settings, algorithm);
+    let recover = recovers(context, settings, &plan);
     let expected = plan.evaluations();
     let mut machine = plan.start(&scouted.outcome, &scouted.printed, cotangent);
     let workers = exec::sweep(context.pool, &scouted.base, &mut machine, expected, workers, recover, context.progress)
@@ -152,7 +149,7 @@ pub(super) fn differences(
     let is_vjp = matches!(problem, Problem::Vjp);
     let plan = Plan::new(axes, problem, algorithm, settings.bounds).map_err(|defects| refused(&defects, &base))?;
     // A first point that may fail is no place to start from.
-    let plan = if recovers(context, settings, algorithm) { plan.started_at_base() } else { plan };
+    let plan = if recovers(context, settings, &plan) { plan.started_at_base() } else { plan };
     let samples = plan.samples();
     if samples.is_some() && !is_vjp {
         refuse_noisy_complex(context, request, &base.wrt)?;
@@ -161,7 +158,7 @@ pub(super) fn differences(
     plan.scout(&mut point);
     let scouted = scout(context, request, base, &point, plan.scouted())?;
     let cotangent = cotangent(&scouted.base.of)?;
-    let (found, workers) = carry_out(context, settings, &scouted, plan, algorithm, cotangent.as_deref())?;
+    let (found, workers) = carry_out(context, settings, &scouted, plan, cotangent.as_deref())?;
     let mut report = report(&scouted, &found, is_vjp);
     report.algorithm = name(algorithm, is_jvp, samples).to_owned();
     report.workers = workers;

@@ -82,6 +82,10 @@ fn a_side_that_fails_is_stepped_around() {
     let inputs = json!({"x": 1.0});
     let error = model.jacobian(&inputs).algorithm(AlgorithmName::Central).run().unwrap_err();
     assert!(error.to_string().starts_with("scalar failed at x + "), "{error}");
+    for algorithm in [AlgorithmName::Richardson, AlgorithmName::Central4] {
+        let error = model.jacobian(&inputs).algorithm(algorithm).eps(0.125).run().unwrap_err();
+        assert!(error.to_string().ends_with(": no convergence"), "{algorithm}: {error}");
+    }
     let recovered = model.jacobian(&inputs).algorithm(AlgorithmName::Central).on_failure(OnFailure::Recover).run();
     let recovered = recovered.unwrap();
     assert!((recovered.columns().unwrap()[0] - 3.0).abs() < 1e-6);

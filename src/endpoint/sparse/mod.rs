@@ -188,7 +188,7 @@ impl Asked<'_> {
         }
         let plan = Plan::new(axes.clone(), Problem::Groups(colouring), algorithm, settings.bounds)
             .map_err(|defects| refused(&defects, &scouted.base))?;
-        let (taken, workers) = carry_out(context, settings, &scouted, plan, algorithm, None)?;
+        let (taken, workers) = carry_out(context, settings, &scouted, plan, None)?;
         let (values, bounds) = decompress(&coloured, &taken);
         let mut report = differences::report(&scouted, &taken, false);
         report.evaluations += spent;
@@ -237,7 +237,7 @@ impl Asked<'_> {
         }
         let plan = Plan::new(axes, Problem::All(lengths), Algorithm::Central, false)
             .map_err(|defects| refused(&defects, &scouted.base))?;
-        let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, Algorithm::Central, None)?;
+        let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, None)?;
         let m = found.pattern.rows();
         let times = |values: &[f64], weight: fn(f64) -> f64, sums: &mut [f64]| {
             for (column, v) in along.units.iter().enumerate().filter(|(_, v)| **v != 0.0) {

@@ -157,11 +157,11 @@ impl Asked<'_> {
         let automatic = there.map(|kind| Kind { by_hand: false, ..kind });
         let refused_at = |defects: Vec<diff::Defect>| refused(&defects, &near.base);
         let plan = Plan::new(automatic, Problem::Jvp(&tangent), Algorithm::Auto, true).map_err(refused_at)?;
-        let (along, _) = carry_out(context, settings, &near, plan, Algorithm::Auto, None)?;
+        let (along, _) = carry_out(context, settings, &near, plan, None)?;
         let noise = along.noise.unwrap_or_else(|| vec![0.0; m]);
         let wide = there.map(|kind| Kind { step: Step::Relative(1.0 / 128.0), by_hand: true, ..kind });
         let plan = Plan::new(wide, Problem::Jacobian, Algorithm::Forward, false).map_err(refused_at)?;
-        let (found, _) = carry_out(context, settings, &near, plan, Algorithm::Forward, None)?;
+        let (found, _) = carry_out(context, settings, &near, plan, None)?;
         let mut entries = Vec::new();
         for (column, numbers) in found.values.chunks_exact(m.max(1)).enumerate() {
             let changes = |row: usize| {
