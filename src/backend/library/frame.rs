@@ -163,7 +163,7 @@ impl Frame {
     /// Displaces coordinates of the resident base.
     #[inline]
     pub(super) fn displace(&mut self, displacement: &[(usize, f64)], base: &Base) {
-        // Others of the last time are overwritten anyway.
+        // Where the same coordinates move again they are overwritten anyway.
         if !self.astray.is_empty() && stretch(displacement) != Some(self.astray.clone()) {
             let astray = std::mem::take(&mut self.astray);
             self.put_back(astray, base);
