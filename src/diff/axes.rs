@@ -45,7 +45,7 @@ impl Axes {
     /// The same coordinates, of other kinds.
     pub fn map(&self, kind: impl Fn(Kind) -> Kind) -> Axes {
         let runs = self.runs.iter().map(|run| Run { kind: kind(run.kind), ..*run }).collect();
-        Axes { runs, ..self.clone() }
+        Axes { x: self.x.clone(), runs, texts: self.texts.clone() }
     }
 
     /// Their values at the base point.

@@ -19,13 +19,13 @@ impl Finite {
     }
 }
 
-/// Whether all numbers are finite.
-pub fn are_finite(values: &[f64]) -> bool {
-    let mut finite = Finite::default();
-    values.iter().for_each(|value| {
+/// The first number that is not finite, if there is one.
+pub fn not_finite(values: &[f64]) -> Option<usize> {
+    let odd = values.iter().fold(Finite::default(), |mut finite, value| {
         finite.see(*value);
+        finite
     });
-    finite.0 == 0
+    if odd.0 == 0 { None } else { values.iter().position(|value| !value.is_finite()) }
 }
 
 /// Adds the column of `f(y[i], base[i])` to others; whether all of it is finite.

@@ -68,13 +68,12 @@ impl Groups {
     fn with_units(axes: &Axes, of: Arc<Colouring>, mut units: Vec<f64>) -> Groups {
         let greatest = axes.kinds().map(Kind::greatest).fold(f64::MAX, f64::min);
         let room = (greatest - fold::magnitude(axes.values())) / fold::magnitude(&units);
+        let is_far = room > FAR;
+        let limit = if is_far { room } else { f64::INFINITY };
         let mut reaches = Vec::with_capacity(of.groups.len());
         for members in &of.groups {
-            let mut reach = Reach { up: room, down: room, step: 1.0, ..Reach::endless() };
-            if room <= FAR {
-                (reach.up, reach.down) = (f64::INFINITY, f64::INFINITY);
-            }
-            for (kind, members) in axes.by_kind(members, |i| *i).filter(|(kind, _)| room <= FAR || !kind.is_free()) {
+            let mut reach = Reach { up: limit, down: limit, step: 1.0, ..Reach::endless() };
+            for (kind, members) in axes.by_kind(members, |i| *i).filter(|(kind, _)| !(is_far && kind.is_free())) {
                 for &i in members {
                     let (up, down) = kind.room(axes.values()[i]);
                     let (unit, length) = (units[i], units[i].abs());

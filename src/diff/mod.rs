@@ -38,7 +38,7 @@ use axis::round_to;
 pub use axis::{Axis, Kind, Step};
 pub use curvature::{Curvature, Curved};
 pub use decimal::Decimal;
-pub use fold::{are_finite, is_less, norm};
+pub use fold::{is_less, norm, not_finite};
 pub use ladder::{Missing, Rung, amplification, goes_ahead, ladder, truncation};
 pub use plan::{Algorithm, Defect, Place, Plan, Problem, default_samples};
 pub use share::{NonFinite, Share};

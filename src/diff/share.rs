@@ -149,7 +149,9 @@ impl<'a> Share<'a> {
         let point = self.point(k);
         match &mut self.work {
             Work::Sampling(sampling) => {
-                check(fold::are_finite(outcome), outcome, &[])?;
+                if let Some(row) = fold::not_finite(outcome) {
+                    return Err(NonFinite { row });
+                }
                 let m = outcome.len();
                 sampling.outcomes[k * m..(k + 1) * m].copy_from_slice(outcome);
                 sampling.arrived[k] = true;
@@ -310,8 +312,7 @@ fn check(finite: bool, outcome: &[f64], column: &[f64]) -> Result<(), NonFinite>
     if finite {
         return Ok(());
     }
-    let row = outcome.iter().position(|v| !v.is_finite());
-    let row = row.or_else(|| column.iter().position(|v| !v.is_finite()));
+    let row = fold::not_finite(outcome).or_else(|| fold::not_finite(column));
     Err(NonFinite { row: row.unwrap_or(0) })
 }
 

@@ -5,7 +5,7 @@ use super::error::Place;
 use super::request::Request;
 use super::settings::{Settings, eps_for};
 use super::{Context, Error};
-use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step, are_finite};
+use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step, not_finite};
 use crate::manifest::{AlgorithmName, Eps};
 use crate::model::Base;
 use crate::schema::{Leaf, Side, Signature, Violation, Violations};
@@ -87,8 +87,9 @@ pub(super) fn axes(
         kinds.push((span.len, kind));
         let elements = span.offset..span.offset + span.len;
         let values = &base.x[elements.clone()];
-        let odd = values.iter().enumerate().filter(|(_, x)| !x.is_finite());
-        for (i, x) in odd.take(if are_finite(values) { 0 } else { usize::MAX }) {
+        // Almost always there is none, and that is seen at once.
+        let first = not_finite(values).unwrap_or(values.len());
+        for (i, x) in values.iter().enumerate().skip(first).filter(|(_, x)| !x.is_finite()) {
             let message = format!("Value error, cannot differentiate at {} = {x}", base.wrt.name(span.offset + i));
             faults.push(Violation { path: span.path.clone(), code: "finite_number", message });
         }

@@ -83,8 +83,7 @@ pub(super) fn scout(
     let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
     let mut outcome = vec![0.0; of.len()];
     of.ravel(&outputs, &mut outcome).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
-    if !diff::are_finite(&outcome) {
-        let row = outcome.iter().position(|value| !value.is_finite()).unwrap_or(0);
+    if let Some(row) = diff::not_finite(&outcome) {
         return Err(Error::at(pool, place(), non_finite(&of, row)));
     }
     let printed = laid_out(&printed, &of);

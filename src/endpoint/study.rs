@@ -142,7 +142,7 @@ pub fn study(context: &Context<'_>, body: &Value, asked: &Asked<'_>, settings: &
     let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
     let mut center = vec![0.0; of.len()];
     of.ravel(&outputs, &mut center).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
-    if let Some(row) = center.iter().position(|value| !value.is_finite()) {
+    if let Some(row) = diff::not_finite(&center) {
         return Err(Error::at(context.pool, Place::Base, non_finite(&of, row)));
     }
 

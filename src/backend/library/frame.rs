@@ -187,11 +187,7 @@ impl Frame {
         for leaf in leaves[first..].iter_mut().take_while(|leaf| leaf.offset < range.end) {
             let (from, to) = (range.start.max(leaf.offset), range.end.min(leaf.end()));
             for (element, value) in (from - leaf.offset..).zip(&base.x[from..to]) {
-                if leaf.dtype == DType::Float64 {
-                    leaf.words[element] = value.to_bits();
-                } else {
-                    write_coordinate(bytemuck::cast_slice_mut(&mut leaf.words), leaf.dtype, element, *value);
-                }
+                set(&mut leaf.words, leaf.dtype, element, *value);
             }
         }
     }
@@ -210,12 +206,7 @@ impl Frame {
             let (here, others) = changes.split_at(inside);
             let words = &mut leaf.words[..];
             for &(coordinate, displaced) in here {
-                let (element, value) = (coordinate - offset, value(coordinate, displaced));
-                if dtype == DType::Float64 {
-                    words[element] = value.to_bits();
-                } else {
-                    write_coordinate(bytemuck::cast_slice_mut(words), dtype, element, value);
-                }
+                set(words, dtype, coordinate - offset, value(coordinate, displaced));
             }
             changes = others;
         }
@@ -326,6 +317,16 @@ impl Frame {
         });
         let arrays: Option<Vec<_>> = arrays.collect();
         arrays.ok_or_else(|| ModelError::failed("the model did not write every block of its derivative"))
+    }
+}
+
+/// Writes a coordinate of a displaced leaf.
+#[inline(always)]
+fn set(words: &mut [u64], dtype: DType, element: usize, value: f64) {
+    if dtype == DType::Float64 {
+        words[element] = value.to_bits();
+    } else {
+        write_coordinate(bytemuck::cast_slice_mut(words), dtype, element, value);
     }
 }
 

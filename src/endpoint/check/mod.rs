@@ -127,7 +127,7 @@ impl<'s, 'c> Subject<'s, 'c> {
             .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"));
         let mut base = vec![0.0; of.len()];
         of.ravel(&outputs, &mut base).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
-        if let Some(row) = base.iter().position(|value| !value.is_finite()) {
+        if let Some(row) = crate::diff::not_finite(&base) {
             return Err(Error::at(context.pool, Place::Base, super::differences::non_finite(&of, row)));
         }
         let natives =

@@ -115,7 +115,7 @@ impl<'s, 'c> Subject<'s, 'c> {
         let of = Layout::of(&outputs, &paths).unwrap_or_else(|absent| unreachable!("just resolved: {absent:?}"));
         let mut values = vec![0.0; of.len()];
         of.ravel(&outputs, &mut values).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
-        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(row) = crate::diff::not_finite(&values) {
             return Err(Error::at(context.pool, super::Place::Base, super::differences::non_finite(&of, row)));
         }
         let weights = if request.weights.is_empty() || of.is_empty() { one(&of)? } else { request.weights.clone() };

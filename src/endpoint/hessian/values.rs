@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Found, Subject, layout};
-use crate::diff::{Axes, Curvature, Curved, Defect, Displacement, Problem, Ray};
+use crate::diff::{self, Axes, Curvature, Curved, Defect, Displacement, Problem, Ray};
 use crate::endpoint::Error;
 use crate::endpoint::axes::{axes, based, refused, short};
 use crate::endpoint::differences::{differences, non_finite, workers};
@@ -89,7 +89,7 @@ fn curvature(
         found.evaluations += outcomes.len();
         let value = |(point, outcome): (&Displacement, Result<Vec<f64>, _>)| {
             let error = match outcome {
-                Ok(outcome) => match outcome.iter().position(|value| !value.is_finite()) {
+                Ok(outcome) => match diff::not_finite(&outcome) {
                     None => return Ok(outcome.iter().zip(weights).map(|(y, w)| y * w).sum()),
                     Some(row) => non_finite(&base.of, row),
                 },

@@ -214,7 +214,7 @@ impl Asked<'_> {
     }
 
     /// An output whose derivative along a random direction is not what the matrix says, and the evaluations that
-    /// took: two, unless bounds or failures are in the way.
+    /// took: two, unless failures are in the way.
     fn disagreement(
         &self,
         scouted: &Scouted,
