@@ -205,9 +205,9 @@ fn rosenbrock(name: &str, sparsity: &str) -> std::path::PathBuf {
     std::fs::write(
         folder.join("model.py"),
         "import json, math, sys\n\
-         for line in sys.stdin:\n    x = json.loads(line)['x']\n    r = []\n    \
+         for line in sys.stdin:\n    x = json.loads(line)['x']\n    r, h = [], hash(tuple(x)) % 1000003\n    \
          for a, b in zip(x[::2], x[1::2]):\n        r += [10 * (b - a * a), 1 - a]\n    \
-         r = [v * (1 + 1e-8 * math.sin(hash((i, *x)))) for i, v in enumerate(r)]\n    \
+         r = [v * (1 + 1e-8 * math.sin(h + 7919.13 * i)) for i, v in enumerate(r)]\n    \
          print(json.dumps({'r': r}), flush=True)\n",
     )
     .unwrap();
@@ -221,7 +221,7 @@ fn a_pattern_is_detected_in_noise_and_kept() {
     }
     let folder = rosenbrock("rosenbrock-detect", "sparsity = \"detect\"");
     let cache = tempfile::tempdir().unwrap();
-    let x: Vec<f64> = (0..40).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
+    let x: Vec<f64> = (0..1000).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
     let payload = json!({"inputs": {"x": x}}).to_string();
     let archive = cache.path().join("jacobian.npz");
     let ask = || {
@@ -235,13 +235,14 @@ fn a_pattern_is_detected_in_noise_and_kept() {
     assert_eq!(kept.len(), 1);
     let file = kept[0].as_ref().unwrap().path();
     let text = std::fs::read_to_string(&file).unwrap();
-    // Twenty pairs: two entries in the first residual of each, one in the second.
-    assert!(text.lines().nth(1) == Some("40 40 60"), "{text}");
+    // Two entries in the first residual of each pair, one in the second: by columns.
+    let pairs = (1..1000).step_by(2).map(|i| format!("{i} {i}\n{} {i}\n{i} {}\n", i + 1, i + 1)).collect::<String>();
+    assert!(text.ends_with(&format!("1000 1000 1500\n{pairs}")), "{text}");
     let second = ask();
     assert!(second.contains("auto in 2 groups: ") && !second.contains("warning"), "{second}");
     assert!(second.len() < first.len() + 20);
     // One that does not fit any more is detected again.
-    std::fs::write(&file, text.replace("40 40 60", "40 40 59").replacen("1 1\n", "", 1)).unwrap();
+    std::fs::write(&file, text.replace("1000 1500", "1000 1499").replacen("1 1\n", "", 1)).unwrap();
     let third = ask();
     assert!(third.contains("auto in 2 groups: ") && !third.contains("warning"), "{third}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
