@@ -165,7 +165,8 @@ impl Probe {
         let signed = if self.side == Side::Down { -self.step } else { self.step };
         match (self.method, self.side, self.order) {
             (Method::Tableau { points }, side, _) => {
-                Stencil::Tableau { t: signed, points, two_sided: side == Side::Both }
+                let sides = if side == Side::Both { 2 } else { 1 };
+                Stencil::Tableau { t: signed, levels: usize::from(points) / sides, sides }
             }
             (_, Side::Both, _) => Stencil::Central(self.step),
             (_, _, 1) => Stencil::Pair(signed),

@@ -1,5 +1,7 @@
 //! Two differences with different steps, held against each other: what each is worth, output by output.
 
+use multiversion::multiversion;
+
 use super::climb::Verdict;
 use super::noise::Noise;
 
@@ -92,6 +94,21 @@ impl Kept<'_> {
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
     let pair = Pair::new(fresh.step, last, order, by_hand);
     let mut seen = Seen { shrink_to: f64::INFINITY, ..Seen::default() };
+    compare_all(&pair, &fresh, kept, &mut seen);
+    let silent = seen.loud == 0;
+    Verdict {
+        grow: seen.wanting != 0,
+        shrink_to: seen.shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
+        silent,
+        dead: silent && fresh.is_dead(),
+        poor: seen.fair == 0,
+        kept: !seen.closely || 2 * seen.chosen > fresh.difference.len() as u64,
+    }
+}
+
+/// Block by block, with the widest vectors the machine has.
+#[multiversion(targets("x86_64+avx2"))]
+fn compare_all(pair: &Pair, fresh: &Fresh<'_>, kept: Kept<'_>, seen: &mut Seen) {
     let Kept { value, bound, last: old } = kept;
     let results = value.chunks_mut(BLOCK).zip(bound.chunks_mut(BLOCK)).enumerate();
     for (block, (value, bound)) in results {
@@ -105,18 +122,9 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
             relative: &fresh.noise.relative[rows],
         };
         match old {
-            None => pair.compare::<true>(rows, value, bound, &mut seen),
-            Some(_) => pair.compare::<false>(rows, value, bound, &mut seen),
+            None => pair.compare::<true>(rows, value, bound, seen),
+            Some(_) => pair.compare::<false>(rows, value, bound, seen),
         }
-    }
-    let silent = seen.loud == 0;
-    Verdict {
-        grow: seen.wanting != 0,
-        shrink_to: seen.shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
-        silent,
-        dead: silent && fresh.is_dead(),
-        poor: seen.fair == 0,
-        kept: !seen.closely || 2 * seen.chosen > fresh.difference.len() as u64,
     }
 }
 
@@ -190,6 +198,7 @@ impl Pair {
         Pair { fresh, last, by_hand, grows, ratio, gain, to_short, to_long }
     }
 
+    #[inline(always)]
     fn compare<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
         if self.by_hand || !self.grows {
             return self.closely::<FIRST>(rows, value, bound, seen);
@@ -210,11 +219,13 @@ impl Pair {
     }
 
     /// What noise is multiplied by in the fresh difference and in the last.
+    #[inline(always)]
     fn factors(&self) -> (f64, f64) {
         (DEVIATIONS * self.fresh.amplification, DEVIATIONS * self.last.amplification)
     }
 
     /// What [`Pair::keep_longer`] does where both differences are 0: there is noise, nothing else.
+    #[inline(always)]
     fn keep_zero<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
         let n = value.len();
         let (bound, outcome) = (&mut bound[..n], &rows.outcome[..n]);
@@ -247,6 +258,7 @@ impl Pair {
 
     /// No output shows truncation: the longer step has nothing but less noise. What [`Pair::closely`] does then, without
     /// a branch, since most differences are of this kind.
+    #[inline(always)]
     fn keep_longer<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
         let n = value.len();
         let (bound, outcome, difference) = (&mut bound[..n], &rows.outcome[..n], &rows.new[..n]);
@@ -285,6 +297,7 @@ impl Pair {
     }
 
     /// Whatever the outputs show.
+    #[inline(always)]
     fn closely<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
         let n = value.len();
         let (bound, outcome, difference) = (&mut bound[..n], &rows.outcome[..n], &rows.new[..n]);

@@ -4,6 +4,8 @@
 //! The check is that of v − v, which is 0 for every finite number and has bits for all others: put together in any
 //! order, so that it vectorises on any machine.
 
+use multiversion::multiversion;
+
 const LANES: usize = 8;
 
 /// Whether all numbers seen so far are finite.
@@ -47,6 +49,7 @@ pub(super) fn update(column: &mut [f64], y: &[f64], base: &[f64], f: impl Fn(f64
 }
 
 /// The inner product, in fixed partial sums.
+#[multiversion(targets("x86_64+avx2"))]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; LANES];
     let (xs, x_rest) = a.as_chunks::<LANES>();

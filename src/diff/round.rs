@@ -30,15 +30,14 @@ impl Entry {
             Rule::Pair { .. } => Stencil::Pair(t),
             Rule::Central { .. } => Stencil::Central(t),
             Rule::OneSided { .. } => Stencil::OneSided(t),
-            Rule::Tableau { points, two_sided } => Stencil::Tableau { t, points, two_sided },
+            Rule::Tableau { levels, sides } => Stencil::Tableau { t, levels, sides },
         }
     }
 
     /// The parameter of one of its points.
     pub(super) fn parameter(&self, which: usize) -> f64 {
         match self.rule {
-            Rule::Tableau { two_sided: true, .. } => self.at[which % 2] * (1u64 << (which / 2)) as f64,
-            Rule::Tableau { two_sided: false, .. } => self.at[0] * (1u64 << which) as f64,
+            Rule::Tableau { sides, .. } => self.at[which % sides] * (1u64 << (which / sides)) as f64,
             _ => self.at[which],
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
+
 use super::climb::Probe;
 use super::compare::{Fresh, Kept, Step, compare};
 use super::round::Entry;
@@ -175,9 +177,9 @@ impl Probing<'_> {
         let at = entry.probe - self.origin;
         let m = shared.m;
         let probe = &mut self.probes[at];
-        if let Rule::Tableau { points, two_sided } = entry.rule {
-            let levels = if two_sided { usize::from(points) / 2 } else { usize::from(points) };
-            let level = if two_sided { which / 2 } else { which };
+        if let Rule::Tableau { levels, sides } = entry.rule {
+            let two_sided = sides == 2;
+            let level = which / sides;
             scratch.resize(levels * m, 0.0);
             let column = &mut scratch[level * m..(level + 1) * m];
             let t = |which| shared.plan.lines.realised(&shared.plan.axes, entry.probe, entry.parameter(which));
@@ -193,10 +195,10 @@ impl Probing<'_> {
                 }
             };
             check(finite, outcome, column)?;
-            if which + 1 == usize::from(points) && !probe.has_failed() {
+            if which + 1 == levels * sides && !probe.has_failed() {
                 let mut amplifications = [0.0; MOST_LEVELS];
                 for (level, amplification) in amplifications[..levels].iter_mut().enumerate() {
-                    let step = if two_sided { t(2 * level) } else { t(level) };
+                    let step = t(sides * level);
                     *amplification = if two_sided { 1.0 } else { 2.0 } / step.abs();
                 }
                 let height = shared.height();
@@ -279,7 +281,7 @@ impl Probing<'_> {
 }
 
 /// Folds an outcome into its difference, column `at` of the results; whether all of that is finite.
-#[inline]
+#[multiversion(targets("x86_64+avx2"))]
 fn difference(
     shared: &Shared,
     entry: &Entry,

@@ -13,10 +13,10 @@ pub(super) enum Stencil {
     Tableau {
         /// The smallest step.
         t: f64,
-        /// The number of points.
-        points: u8,
-        /// Whether points come in pairs, one to either side.
-        two_sided: bool,
+        /// The number of differences.
+        levels: usize,
+        /// Whether they are one-sided or central: the number of points each takes.
+        sides: usize,
     },
 }
 
@@ -69,8 +69,8 @@ impl Stencil {
             Stencil::Pair(t) => [t, 0.0],
             Stencil::Central(t) => [t, -t],
             Stencil::OneSided(t) => [t, 2.0 * t],
-            Stencil::Tableau { t, two_sided: true, .. } => [t, -t],
-            Stencil::Tableau { t, two_sided: false, .. } => [t, 2.0 * t],
+            Stencil::Tableau { t, sides: 2, .. } => [t, -t],
+            Stencil::Tableau { t, .. } => [t, 2.0 * t],
         }
     }
 
@@ -84,7 +84,7 @@ impl Stencil {
                 let [a, b] = t;
                 Rule::OneSided { near: b / (a * (b - a)), far: -a / (b * (b - a)) }
             }
-            Stencil::Tableau { points, two_sided, .. } => Rule::Tableau { points, two_sided },
+            Stencil::Tableau { levels, sides, .. } => Rule::Tableau { levels, sides },
         }
     }
 }
@@ -100,13 +100,13 @@ pub(super) enum Rule {
     /// (y₀ − base) · near + (y₁ − base) · far
     OneSided { near: f64, far: f64 },
     /// An extrapolation table, see [`super::tableau`].
-    Tableau { points: u8, two_sided: bool },
+    Tableau { levels: usize, sides: usize },
 }
 
 impl Rule {
     pub(super) fn points(self) -> usize {
         match self {
-            Rule::Tableau { points, .. } => usize::from(points),
+            Rule::Tableau { levels, sides } => levels * sides,
             Rule::Pair { .. } => 1,
             Rule::Central { .. } | Rule::OneSided { .. } => 2,
         }
@@ -122,7 +122,7 @@ impl Rule {
     }
 
     pub(super) fn uses_base(self) -> bool {
-        !matches!(self, Rule::Central { .. } | Rule::Tableau { two_sided: true, .. })
+        !matches!(self, Rule::Central { .. } | Rule::Tableau { sides: 2, .. })
     }
 
     /// The sum of the magnitudes of its weights, the base's included: the noise of the derivative is at most this
