@@ -23,6 +23,7 @@ mod noise;
 mod noise_line;
 mod orthogonal;
 mod plan;
+mod resolution;
 mod round;
 mod samples;
 mod share;

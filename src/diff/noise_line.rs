@@ -9,7 +9,7 @@ use super::axis::exp2;
 use super::line::Lines;
 use super::noise::SAMPLES;
 use super::plan::Plan;
-use super::{Axes, Axis, Displacement};
+use super::{Axes, Axis, Displacement, Kind, fold};
 
 /// Points farther away, in units of the first: for outputs that are constant near the base.
 const FARTHER: [f64; 2] = [64.0, 1024.0];
@@ -27,21 +27,34 @@ pub(super) struct NoiseLine {
 
 impl NoiseLine {
     pub(super) fn near(plan: &Plan) -> NoiseLine {
-        let mut random = ChaCha8Rng::seed_from_u64(0);
         let axes = &plan.axes;
-        let mut moves = vec![!matches!(plan.lines, Lines::Tangent(_) | Lines::Groups(_)); axes.len()];
-        match &plan.lines {
-            Lines::Tangent(lines) => lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| moves[i] = true),
-            Lines::Groups(groups) => groups.of.groups.iter().flatten().for_each(|&i| moves[i] = true),
-            Lines::Axes | Lines::Random(_) => {}
+        let mut on_tangent = Vec::new();
+        if let Lines::Tangent(lines) = &plan.lines {
+            on_tangent.resize(axes.len(), false);
+            lines.iter().flat_map(|line| &line.moves).for_each(|&(i, _)| on_tangent[i] = true);
         }
+        let moves = |i: usize| match &plan.lines {
+            Lines::Tangent(_) => on_tangent[i],
+            Lines::Groups(groups) => (groups.of.group_of[i] as usize) < groups.of.groups.len(),
+            Lines::Axes | Lines::Random(_) => true,
+        };
+        let mut random = vec![0; axes.len()];
+        ChaCha8Rng::seed_from_u64(0).fill(&mut random[..]);
         let mut line = NoiseLine { moves: Vec::with_capacity(axes.len()), farther: false, attempts: 0 };
         for (range, kind) in axes.stretches() {
-            for i in range.filter(|&i| moves[i]) {
-                let spacing = spacing(&axes.of_kind(kind, i), random.random_range(0.5..1.0), random.random());
+            let values = &axes.values()[range.clone()];
+            let is_simple = kind.takes_all() && !axes.are_written() && fold::magnitude(values) < f64::MAX / 2.0;
+            let drawn = range.clone().zip(&random[range]).map(|(i, random)| (i, Drawn::from(*random)));
+            let drawn = drawn.filter(|(i, _)| moves(*i));
+            let add = |(i, spacing)| {
                 if spacing != 0.0 {
                     line.moves.push((i, spacing));
                 }
+            };
+            if is_simple {
+                drawn.map(|(i, drawn)| (i, simple_spacing(&kind, axes.values()[i], drawn))).for_each(add);
+            } else {
+                drawn.map(|(i, drawn)| (i, spacing(&axes.of_kind(kind, i), drawn))).for_each(add);
             }
         }
         line
@@ -87,15 +100,46 @@ impl NoiseLine {
     }
 }
 
+/// What is left to chance: a part of the spacing, from a half to 1, and which way to go.
+#[derive(Clone, Copy)]
+struct Drawn {
+    part: f64,
+    up: bool,
+}
+
+impl From<u32> for Drawn {
+    #[inline(always)]
+    fn from(random: u32) -> Drawn {
+        const HALF: u64 = 0.5f64.to_bits();
+        // The bits are there twice, since a number with few of them is rounded less than others are.
+        let bits = u64::from(random) << 20 | u64::from(random >> 12);
+        Drawn { part: f64::from_bits(HALF | bits), up: random & 1 == 1 }
+    }
+}
+
+/// What a coordinate's magnitude is multiplied by in the spacing of its points.
+const RELATIVE: f64 = 1.0 / (1u64 << 14) as f64;
+
+/// What [`spacing`] is for a coordinate that takes every value and is far from the greatest: the same without a division
+/// and without a branch.
+#[inline(always)]
+fn simple_spacing(kind: &Kind, x: f64, Drawn { part, up }: Drawn) -> f64 {
+    let wanted = part * RELATIVE * kind.magnitude(x);
+    let farthest = x.abs() + wanted * SAMPLES as f64;
+    // The bits below the unit in the last place of the farthest point.
+    let below = 1 + (farthest.to_bits() >> 52) - (wanted.to_bits() >> 52);
+    f64::from_bits(wanted.to_bits() & (u64::MAX << below) | u64::from(!up) << 63)
+}
+
 /// 2⁻¹⁴ of the magnitude, more where the type is too coarse for that: small enough that smooth functions have no
 /// fourth differences, large enough that printed numbers change. A whole number of units in the last place, so
 /// that points are equally spaced; towards where there is room.
 #[inline(always)]
-fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
+fn spacing(axis: &Axis, Drawn { part, up }: Drawn) -> f64 {
     let (above, below) = axis.room();
     // Which way is drawn, and not to be guessed: without a branch on it this takes half the time.
     let sides = [below, above];
-    let relative = exp2((3 - axis.kind.bits as i32).max(-14));
+    let relative = exp2(3 - axis.kind.bits as i32).max(RELATIVE);
     let least = if axis.text.is_some() { axis.spacing(0.0) } else { 0.0 };
     let wanted = (part * relative * axis.magnitude()).max(least);
     let unit = unit(axis, wanted);
@@ -112,4 +156,21 @@ fn spacing(axis: &Axis, part: f64, up: bool) -> f64 {
 #[inline(always)]
 fn unit(axis: &Axis, spacing: f64) -> f64 {
     axis.spacing(spacing * SAMPLES as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::diff::axes::UNIT;
+
+    proptest! {
+        #[test]
+        fn a_simple_spacing_is_a_spacing(x in -1e3..1e3f64, random: u32, power in -900..900i32) {
+            let (x, drawn) = (x * exp2(power), Drawn::from(random));
+            let axis = Axis { x, kind: UNIT, text: None };
+            prop_assert_eq!(simple_spacing(&UNIT, x, drawn), spacing(&axis, drawn));
+        }
+    }
 }

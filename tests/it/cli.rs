@@ -305,10 +305,10 @@ fn reports() {
     central: 15 evaluations in [time], 1 worker
     step of x                7.629e-6
     step of y                7.629e-6
-    noise of result          3.522e-15
-    error of result by x     at most 8.5e-8
-    error of result by y     at most 4.2e-9
-    error of all, as a norm  at most 8.5e-8
+    noise of result          1.195e-14
+    error of result by x     at most 8.9e-8
+    error of result by y     at most 1.4e-8
+    error of all, as a norm  at most 9.0e-8
     ");
     let stochastic =
         "jacobian meshstats @plugins/meshstats/hexbeam.json --algorithm stochastic --samples 3 -o /dev/null";
