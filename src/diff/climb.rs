@@ -63,6 +63,9 @@ pub(super) struct Verdict {
     pub(super) dead: bool,
     /// No output is known to more than four digits.
     pub(super) poor: bool,
+    /// No difference shows though some value changed by far more than its noise, as at a minimum: the scale on which it
+    /// changes has been reached.
+    pub(super) level: bool,
     /// Most outputs keep this difference.
     pub(super) kept: bool,
 }
@@ -308,7 +311,7 @@ impl Probe {
         let within = self.soft_limit();
         let limit = if self.step < within {
             within
-        } else if verdict.poor && !verdict.dead {
+        } else if verdict.poor && !verdict.dead && !verdict.level {
             // Nothing is known but that there is noise: look farther, in the bounds.
             (BEYOND * within).min(self.room())
         } else {

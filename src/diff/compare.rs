@@ -17,6 +17,8 @@ const ENOUGH: f64 = 1e-9;
 /// noise of its output, which is what steps of that scale give where the output changes on it.
 const FAIR: f64 = 3e-5;
 const FAIR_IN_NOISE: f64 = 100.0;
+/// A value that changed by so many times its noise did change.
+const MOVED: f64 = 30.0;
 
 /// Outputs that are treated alike: as the most difficult of them needs it.
 const BLOCK: usize = 16;
@@ -55,6 +57,12 @@ impl Fresh<'_> {
         let audible = |row: usize| self.difference[row].abs() > DEVIATIONS * self.noise(row) * self.step.amplification;
         let mut blocks = self.difference.chunks(BLOCK).enumerate();
         blocks.all(|(at, block)| are_zero(block) || !(at * BLOCK..at * BLOCK + block.len()).any(audible))
+    }
+
+    /// Whether the value of some output changed by far more than its noise.
+    fn has_moved(&self) -> bool {
+        let moved = |row: usize| (self.outcome[row] - self.base[row]).abs() > MOVED * self.noise(row);
+        (0..self.difference.len()).any(moved)
     }
 
     /// Whether no output changed at all, though it could have.
@@ -102,6 +110,7 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
         silent,
         dead: silent && fresh.is_dead(),
         poor: seen.fair == 0,
+        level: silent && fresh.has_moved(),
         kept: !seen.closely || 2 * seen.chosen > fresh.difference.len() as u64,
     }
 }
