@@ -222,9 +222,8 @@ fn an_oscillation_far_from_zero_is_not_taken_for_noise() {
 /// No derivative shows at a minimum, and yet the values do: nothing is to be gained far away from it.
 #[test]
 fn steps_at_a_minimum_stay_within_its_scale() {
-    let functions: [(f64, fn(f64) -> f64); 3] =
-        [(1.0, |x| (1.0 - x).powi(2)), (-2.0, |x| 3.0 + (x + 2.0).powi(4)), (0.0, f64::cosh)];
-    for (minimum, f) in functions {
+    let functions: [fn(f64) -> f64; 3] = [|x| (1.0 - x).powi(2), |x| 3.0 + (x + 2.0).powi(4), f64::cosh];
+    for (minimum, f) in [1.0, -2.0, 0.0].into_iter().zip(functions) {
         for class in CLASSES {
             let noisy = |x: &[f64]| {
                 assert!((x[0] - minimum).abs() <= 1f64.max(minimum.abs()), "{class}: {}", x[0]);

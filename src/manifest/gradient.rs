@@ -24,7 +24,7 @@ pub struct Gradient {
     pub on_failure: Option<OnFailure>,
     /// Which outputs depend on which inputs.
     pub sparsity: Option<Structure>,
-    /// Whether that is verified at each use, by two evaluations; it is if this is left out.
+    /// Whether that is verified at each use, by one to three evaluations; it is if this is left out.
     pub verify_sparsity: Option<bool>,
 }
 

@@ -90,6 +90,16 @@ impl Found {
         Jacobian::new(of, wrt, Values::Sparse(pattern, values), report)
     }
 
+    /// Adds what becomes of the terms of J·v for such values of its entries, row by row.
+    fn add_along(&self, v: &[f64], values: &[f64], term: impl Fn(f64) -> f64, sums: &mut [f64]) {
+        for (column, v) in v.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+            let values = &values[self.pattern.start(column)..];
+            for (value, &row) in values.iter().zip(self.pattern.column(column)) {
+                sums[row as usize] += term(value * v);
+            }
+        }
+    }
+
     /// w·J and its bounds.
     pub(super) fn product(&self, cotangent: &[f64]) -> (Vec<f64>, Option<Vec<f64>>) {
         let product = |values: &[f64], weight: &dyn Fn(f64) -> f64| -> Vec<f64> {
@@ -213,8 +223,8 @@ impl Asked<'_> {
         Ok(Outcome::Found(Box::new(found)))
     }
 
-    /// An output whose derivative along a random direction is not what the matrix says, and the evaluations that
-    /// took: two, unless failures are in the way.
+    /// An output that changes along a random direction otherwise than the matrix says, and the evaluations that took:
+    /// one, and two more where that leaves a doubt, unless failures are in the way.
     fn disagreement(
         &self,
         scouted: &Scouted,
@@ -222,54 +232,88 @@ impl Asked<'_> {
         found: &Found,
         taken: Derivative,
     ) -> Result<(Option<usize>, usize), Error> {
-        let mut lengths = taken.steps;
-        let mut parts = vec![0u8; lengths.len()];
-        ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut parts);
-        for (i, (length, part)) in lengths.iter_mut().zip(parts).enumerate() {
-            if *length == 0.0 {
-                // What is in no group moves too, if it can: nothing should depend on it.
-                let axis = axes.at(i);
-                *length = (axis.within(axis.step()) - axis.x).abs();
-            }
-            // By its own step or half of it, or something between, either way.
-            let part = f64::from(part as i8) / 256.0;
-            *length *= part + 0.5f64.copysign(part);
-        }
-        let plan = Plan::new(axes, Problem::All(lengths), Algorithm::Central, false)
-            .map_err(|defects| refused(&defects, &scouted.base))?;
-        let (along, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, None)?;
-        let m = found.pattern.rows();
-        let times = |values: &[f64], weight: fn(f64) -> f64, sums: &mut [f64]| {
-            for (column, v) in along.units.iter().enumerate().filter(|(_, v)| **v != 0.0) {
-                let values = &values[found.pattern.start(column)..];
-                for (value, &row) in values.iter().zip(found.pattern.column(column)) {
-                    sums[row as usize] += weight(value * v);
-                }
-            }
+        let direction = direction(&axes, taken.steps);
+        let ahead = self.along(scouted, axes.clone(), direction, Algorithm::Forward, found)?;
+        // What noise of the outputs can do to that: measured, else that of float64.
+        let (noise, times) = taken.noise.as_ref().map_or((&scouted.outcome, 1e-13), |noise| (noise, 30.0));
+        let off = |along: &Along| {
+            let times = times * along.amplification;
+            let rows = along.changes.iter().zip(&along.expected).zip(noise);
+            rows.map(|((change, expected), noise)| (change - expected).abs() - times * noise.abs()).collect::<Vec<_>>()
         };
-        // What every output should change by,
-        let mut expected = vec![0.0; m];
-        times(&found.values, |term| term, &mut expected);
-        // and what noise of the outputs can do to that: measured, else that of float64.
-        let (noise, times_noise) = taken.noise.as_ref().map_or((&scouted.outcome, 1e-13), |noise| (noise, 30.0));
-        let off =
-            |((change, expected), noise): ((&f64, &f64), &f64)| (change - expected).abs() - times_noise * noise.abs();
-        let rows = || along.values.iter().zip(&expected).zip(noise);
+        let first = off(&ahead);
         // All are looked at, as that is made into vector instructions.
-        let suspects = rows().map(|row| u64::from(off(row) > OFF * row.0.1.abs())).fold(0, |any, wrong| any | wrong);
-        // The base was evaluated before.
-        let evaluations = along.evaluations - 1;
-        if suspects == 0 {
-            return Ok((None, evaluations));
+        let wrong = |(off, expected): (&f64, &f64)| u64::from(*off > OFF * expected.abs());
+        if first.iter().zip(&ahead.expected).map(wrong).fold(0, |any, wrong| any | wrong) == 0 {
+            return Ok((None, ahead.evaluations));
         }
         // A sum may be far less than its terms.
-        let mut doubts = vec![0.0; m];
-        times(&found.values, |term| OFF * term.abs(), &mut doubts);
+        let mut doubts = vec![0.0; first.len()];
+        found.add_along(&ahead.units, &found.values, |term| OFF * term.abs(), &mut doubts);
         if let Some(bounds) = &found.bounds {
-            times(bounds, f64::abs, &mut doubts);
+            found.add_along(&ahead.units, bounds, f64::abs, &mut doubts);
         }
-        Ok((rows().zip(doubts).position(|(row, doubt)| off(row) > doubt), evaluations))
+        let worst = |off: &[f64], doubts: &[f64]| off.iter().zip(doubts).position(|(off, doubt)| off > doubt);
+        if worst(&first, &doubts).is_none() {
+            return Ok((None, ahead.evaluations));
+        }
+        // Where f is curved it goes otherwise ahead than back, and derivatives of first order are off by about as much.
+        let both = self.along(scouted, axes, ahead.units, Algorithm::Central, found)?;
+        if found.bounds.is_none() {
+            let curvature = ahead.changes.iter().zip(&both.changes).map(|(ahead, both)| 2.0 * (ahead - both).abs());
+            doubts.iter_mut().zip(curvature).for_each(|(doubt, curvature)| *doubt += curvature);
+        }
+        Ok((worst(&off(&both), &doubts), ahead.evaluations + both.evaluations))
     }
+
+    /// How the outputs change when all coordinates move by these units, and how they should.
+    fn along(
+        &self,
+        scouted: &Scouted,
+        axes: Arc<Axes>,
+        units: Vec<f64>,
+        algorithm: Algorithm,
+        found: &Found,
+    ) -> Result<Along, Error> {
+        let plan = Plan::new(axes, Problem::All(units), algorithm, false)
+            .map_err(|defects| refused(&defects, &scouted.base))?;
+        let (taken, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, None)?;
+        let Derivative { values: changes, units, steps, evaluations, .. } = taken;
+        let mut expected = vec![0.0; changes.len()];
+        found.add_along(&units, &found.values, |term| term, &mut expected);
+        let moved = units.iter().zip(steps).find(|(unit, step)| **unit != 0.0 && *step > 0.0);
+        let amplification = moved.map_or(1.0, |(unit, step)| unit.abs() / step);
+        // The base was evaluated before.
+        Ok(Along { changes, expected, units, amplification, evaluations: evaluations - 1 })
+    }
+}
+
+/// Changes along a direction.
+struct Along {
+    changes: Vec<f64>,
+    /// What the matrix says that they are.
+    expected: Vec<f64>,
+    /// The direction.
+    units: Vec<f64>,
+    /// What a shorter step makes of the noise.
+    amplification: f64,
+    evaluations: usize,
+}
+
+/// A random direction: every coordinate by its own step or half of it, or something between, either way.
+fn direction(axes: &Axes, mut steps: Vec<f64>) -> Vec<f64> {
+    let mut parts = vec![0u8; steps.len()];
+    ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut parts);
+    for (i, (step, part)) in steps.iter_mut().zip(parts).enumerate() {
+        if *step == 0.0 {
+            // What is in no group moves too, if it can: nothing should depend on it.
+            let axis = axes.at(i);
+            *step = (axis.within(axis.step()) - axis.x).abs();
+        }
+        let part = f64::from(part as i8) / 256.0;
+        *step *= part + 0.5f64.copysign(part);
+    }
+    steps
 }
 
 /// The same, points that fail stepped around: what only looks at a pattern must not end a request.
