@@ -18,6 +18,8 @@ pub(super) struct Groups {
     pub(super) reaches: Vec<Reach>,
     /// Of each group a parameter from which on all its coordinates move for certain.
     sure: Vec<f64>,
+    /// Whether the units were given.
+    pub(super) are_given: bool,
 }
 
 impl Groups {
@@ -57,10 +59,21 @@ impl Groups {
         groups
     }
 
-    /// One group of all coordinates, whose units are given; those that have no room that way go the other.
-    pub(super) fn of_all(axes: &Axes, units: Vec<f64>) -> Groups {
-        let mut groups = Groups::with_units(axes, Arc::new(Colouring::of_all(axes.len())), units);
+    /// Groups whose units are given, each rounded to where it leads; those that have no room that way go the other.
+    pub(super) fn given(axes: &Axes, of: Arc<Colouring>, units: Vec<f64>) -> Groups {
+        let mut groups = Groups::with_units(axes, of, units);
         groups.reaches.iter_mut().for_each(|reach| reach.by_hand = true);
+        for (range, kind) in axes.stretches() {
+            let moves = groups.units[range.clone()].iter_mut().zip(&axes.values()[range.clone()]);
+            if axes.are_written() {
+                moves.zip(range).for_each(|((unit, x), i)| *unit = axes.at(i).displaced(*unit) - x);
+            } else if kind.takes_all() {
+                moves.for_each(|(unit, x)| *unit = (x + *unit) - x);
+            } else {
+                moves.for_each(|(unit, x)| *unit = kind.nearest(x + *unit) - x);
+            }
+        }
+        groups.are_given = true;
         groups
     }
 
@@ -88,7 +101,7 @@ impl Groups {
             reaches.push(reach);
         }
         let sure = vec![0.0; reaches.len()];
-        Groups { of, units, reaches, sure }
+        Groups { of, units, reaches, sure, are_given: false }
     }
 
     /// The parameter at which a group's point really lies, when it is wanted at `t`: 0 where a coordinate would stay.

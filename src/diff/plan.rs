@@ -64,8 +64,8 @@ pub enum Problem<'a> {
     /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
     /// [unit](super::Derivative::units).
     Groups(&'a Arc<Colouring>),
-    /// The same for one group, of all coordinates, each moving by so much; the other way where there is no room.
-    All(Vec<f64>),
+    /// The same for groups whose coordinates move by so much each; the other way where there is no room.
+    Moves(&'a Arc<Colouring>, Vec<f64>),
 }
 
 /// Why a coordinate cannot be differentiated.
@@ -164,10 +164,10 @@ impl Plan {
         };
         let order = if shape == Shape::Central { 2 } else { 1 };
         let vjp = matches!(problem, Problem::Vjp);
-        let grouped = matches!(problem, Problem::Groups(_) | Problem::All(_));
+        let grouped = matches!(problem, Problem::Groups(_) | Problem::Moves(..));
         let lines = match (problem, algorithm) {
             (Problem::Jvp(tangent), _) => Lines::of_tangent(&axes, tangent, shape)?,
-            (Problem::All(units), _) => Lines::Groups(Groups::of_all(&axes, units)),
+            (Problem::Moves(groups, units), _) => Lines::Groups(Groups::given(&axes, groups.clone(), units)),
             (Problem::Groups(groups), _) => {
                 Lines::Groups(Groups::new(&axes, groups.clone(), matches!(method, Method::Fixed { .. })))
             }

@@ -91,6 +91,17 @@ impl Sparsity {
         &self.entries[self.starts[column]..self.starts[column + 1]]
     }
 
+    /// The rows of each column's entries, with what belongs to the entries.
+    pub fn by_column<'a, T>(&'a self, mut of_entries: &'a [T]) -> impl Iterator<Item = (&'a [u32], &'a [T])> {
+        let mut rows = &self.entries[..];
+        self.starts.windows(2).map(move |ends| {
+            let count = ends[1] - ends[0];
+            let ((rows_here, rows_left), (here, left)) = (rows.split_at(count), of_entries.split_at(count));
+            (rows, of_entries) = (rows_left, left);
+            (rows_here, here)
+        })
+    }
+
     /// The number of the first entry of a column among all.
     pub fn start(&self, column: usize) -> usize {
         self.starts[column]

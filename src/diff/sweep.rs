@@ -76,7 +76,7 @@ pub struct Derivative {
     /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
     /// standard error. Absent where no bounds were asked for.
     pub bounds: Option<Vec<f64>>,
-    /// The step of every coordinate.
+    /// The step of every coordinate; of moves that were given, the part of them that was taken, by group.
     pub steps: Vec<f64>,
     /// The noise of every output, as a standard deviation; of a VJP that of the product. Absent where it was not
     /// measured.
@@ -383,7 +383,11 @@ fn steps(plan: &mut Plan, probes: &[Probe]) -> (Vec<f64>, Vec<f64>) {
         }
         Lines::Groups(groups) => {
             let walk = |probe: &Probe| Walk::new(probe.kept, probe.ends(), probe.is_fixed());
-            let steps = groups.settle(axes, &probes.iter().map(walk).collect::<Vec<_>>());
+            let steps = if groups.are_given {
+                probes.iter().map(|probe| probe.kept).collect()
+            } else {
+                groups.settle(axes, &probes.iter().map(walk).collect::<Vec<_>>())
+            };
             return (steps, std::mem::take(&mut groups.units));
         }
         Lines::Random(random) => (0..n).map(|i| random.extent(i)).collect(),

@@ -22,7 +22,7 @@ use super::report::{Bounds, Report};
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error, Jacobian};
-use crate::diff::{self, Algorithm, Axes, Derivative, Displacement, Plan, Problem, Sparsity};
+use crate::diff::{self, Algorithm, Axes, Colouring, Derivative, Displacement, Plan, Problem, Sparsity};
 use crate::manifest::{Gradient, OnFailure, Structure};
 use crate::model::Base;
 use crate::tree::Layout;
@@ -92,9 +92,8 @@ impl Found {
 
     /// Adds what becomes of the terms of J·v for such values of its entries, row by row.
     fn add_along(&self, v: &[f64], values: &[f64], term: impl Fn(f64) -> f64, sums: &mut [f64]) {
-        for (column, v) in v.iter().enumerate().filter(|(_, v)| **v != 0.0) {
-            let values = &values[self.pattern.start(column)..];
-            for (value, &row) in values.iter().zip(self.pattern.column(column)) {
+        for (v, (rows, values)) in v.iter().zip(self.pattern.by_column(values)).filter(|(v, _)| **v != 0.0) {
+            for (value, &row) in values.iter().zip(rows) {
                 sums[row as usize] += term(value * v);
             }
         }
@@ -103,12 +102,10 @@ impl Found {
     /// w·J and its bounds.
     pub(super) fn product(&self, cotangent: &[f64]) -> (Vec<f64>, Option<Vec<f64>>) {
         let product = |values: &[f64], weight: &dyn Fn(f64) -> f64| -> Vec<f64> {
-            let column = |column: usize| {
-                let rows = self.pattern.column(column).iter();
-                let entries = rows.zip(&values[self.pattern.start(column)..]);
-                entries.map(|(&row, value)| weight(cotangent[row as usize]) * value).sum()
+            let column = |(rows, values): (&[u32], &[f64])| {
+                rows.iter().zip(values).map(|(&row, value)| weight(cotangent[row as usize]) * value).sum()
             };
-            (0..self.pattern.columns()).map(column).collect()
+            self.pattern.by_column(values).map(column).collect()
         };
         (product(&self.values, &|w| w), self.bounds.as_ref().map(|bounds| product(bounds, &f64::abs)))
     }
@@ -205,7 +202,7 @@ impl Asked<'_> {
         report.warnings = differences::warnings(&taken, None);
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
-            let (wrong, more) = self.disagreement(&scouted, axes, &found, taken)?;
+            let (wrong, more) = self.disagreement(&scouted, axes, &coloured.whole, &found, taken)?;
             found.report.evaluations += more;
             if let Some(row) = wrong {
                 let warning = format!(
@@ -229,41 +226,37 @@ impl Asked<'_> {
         &self,
         scouted: &Scouted,
         axes: Arc<Axes>,
+        whole: &Arc<Colouring>,
         found: &Found,
         taken: Derivative,
     ) -> Result<(Option<usize>, usize), Error> {
         let direction = direction(&axes, taken.steps);
-        let ahead = self.along(scouted, axes.clone(), direction, Algorithm::Forward, found)?;
+        let ahead = self.along(scouted, axes.clone(), whole, direction, Algorithm::Forward, found)?;
         // What noise of the outputs can do to that: measured, else that of float64.
         let (noise, times) = taken.noise.as_ref().map_or((&scouted.outcome, 1e-13), |noise| (noise, 30.0));
-        let off = |along: &Along| {
-            let times = times * along.amplification;
-            let rows = along.changes.iter().zip(&along.expected).zip(noise);
-            rows.map(|((change, expected), noise)| (change - expected).abs() - times * noise.abs()).collect::<Vec<_>>()
-        };
-        let first = off(&ahead);
         // All are looked at, as that is made into vector instructions.
-        let wrong = |(off, expected): (&f64, &f64)| u64::from(*off > OFF * expected.abs());
-        if first.iter().zip(&ahead.expected).map(wrong).fold(0, |any, wrong| any | wrong) == 0 {
+        let wrong = |(off, expected): (f64, &f64)| u64::from(off > OFF * expected.abs());
+        if ahead.off(noise, times).zip(&ahead.expected).map(wrong).fold(0, |any, wrong| any | wrong) == 0 {
             return Ok((None, ahead.evaluations));
         }
         // A sum may be far less than its terms.
-        let mut doubts = vec![0.0; first.len()];
+        let mut doubts = vec![0.0; ahead.changes.len()];
         found.add_along(&ahead.units, &found.values, |term| OFF * term.abs(), &mut doubts);
         if let Some(bounds) = &found.bounds {
             found.add_along(&ahead.units, bounds, f64::abs, &mut doubts);
         }
-        let worst = |off: &[f64], doubts: &[f64]| off.iter().zip(doubts).position(|(off, doubt)| off > doubt);
-        if worst(&first, &doubts).is_none() {
+        let worst =
+            |along: &Along, doubts: &[f64]| along.off(noise, times).zip(doubts).position(|(off, doubt)| off > *doubt);
+        if worst(&ahead, &doubts).is_none() {
             return Ok((None, ahead.evaluations));
         }
         // Where f is curved it goes otherwise ahead than back, and derivatives of first order are off by about as much.
-        let both = self.along(scouted, axes, ahead.units, Algorithm::Central, found)?;
+        let both = self.along(scouted, axes, whole, ahead.units.clone(), Algorithm::Central, found)?;
         if found.bounds.is_none() {
             let curvature = ahead.changes.iter().zip(&both.changes).map(|(ahead, both)| 2.0 * (ahead - both).abs());
             doubts.iter_mut().zip(curvature).for_each(|(doubt, curvature)| *doubt += curvature);
         }
-        Ok((worst(&off(&both), &doubts), ahead.evaluations + both.evaluations))
+        Ok((worst(&both, &doubts), ahead.evaluations + both.evaluations))
     }
 
     /// How the outputs change when all coordinates move by these units, and how they should.
@@ -271,18 +264,18 @@ impl Asked<'_> {
         &self,
         scouted: &Scouted,
         axes: Arc<Axes>,
+        whole: &Arc<Colouring>,
         units: Vec<f64>,
         algorithm: Algorithm,
         found: &Found,
     ) -> Result<Along, Error> {
-        let plan = Plan::new(axes, Problem::All(units), algorithm, false)
+        let plan = Plan::new(axes, Problem::Moves(whole, units), algorithm, false)
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (taken, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, None)?;
         let Derivative { values: changes, units, steps, evaluations, .. } = taken;
         let mut expected = vec![0.0; changes.len()];
         found.add_along(&units, &found.values, |term| term, &mut expected);
-        let moved = units.iter().zip(steps).find(|(unit, step)| **unit != 0.0 && *step > 0.0);
-        let amplification = moved.map_or(1.0, |(unit, step)| unit.abs() / step);
+        let amplification = 1.0 / steps.first().copied().filter(|part| *part > 0.0).unwrap_or(1.0);
         // The base was evaluated before.
         Ok(Along { changes, expected, units, amplification, evaluations: evaluations - 1 })
     }
@@ -300,16 +293,25 @@ struct Along {
     evaluations: usize,
 }
 
+impl Along {
+    /// By how much more the outputs change otherwise than so many times their noise explains.
+    fn off(&self, noise: &[f64], times: f64) -> impl Iterator<Item = f64> {
+        let times = times * self.amplification;
+        let rows = self.changes.iter().zip(&self.expected).zip(noise);
+        rows.map(move |((change, expected), noise)| (change - expected).abs() - times * noise.abs())
+    }
+}
+
 /// A random direction: every coordinate by its own step or half of it, or something between, either way.
 fn direction(axes: &Axes, mut steps: Vec<f64>) -> Vec<f64> {
     let mut parts = vec![0u8; steps.len()];
     ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut parts);
-    for (i, (step, part)) in steps.iter_mut().zip(parts).enumerate() {
-        if *step == 0.0 {
-            // What is in no group moves too, if it can: nothing should depend on it.
-            let axis = axes.at(i);
-            *step = (axis.within(axis.step()) - axis.x).abs();
-        }
+    // What is in no group moves too, if it can: nothing should depend on it.
+    for (i, step) in steps.iter_mut().enumerate().filter(|(_, step)| **step == 0.0) {
+        let axis = axes.at(i);
+        *step = (axis.within(axis.step()) - axis.x).abs();
+    }
+    for (step, part) in steps.iter_mut().zip(parts) {
         let part = f64::from(part as i8) / 256.0;
         *step *= part + 0.5f64.copysign(part);
     }

@@ -30,6 +30,8 @@ pub(super) struct Coloured {
     apart: Vec<usize>,
     pub(super) pattern: Arc<Sparsity>,
     pub(super) colouring: Arc<Colouring>,
+    /// All coordinates in one group.
+    pub(super) whole: Arc<Colouring>,
 }
 
 impl Asked<'_> {
@@ -51,7 +53,8 @@ impl Asked<'_> {
         apart.iter().for_each(|&column| kinds[column] = true);
         let colouring = Arc::new(pattern.colours(&kinds));
         let pattern = Arc::new(pattern);
-        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, colouring };
+        let whole = Arc::new(Colouring::of_all(axes.len()));
+        let coloured = Coloured { of: of.clone(), wrt: wrt.clone(), apart, pattern, colouring, whole };
         let coloured = Arc::new(coloured);
         *last() = Some(coloured.clone());
         Ok((coloured, spent))
