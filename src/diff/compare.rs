@@ -1,5 +1,7 @@
 //! Two differences with different steps, held against each other: what each is worth, output by output.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::climb::Verdict;
@@ -20,8 +22,10 @@ const FAIR_IN_NOISE: f64 = 100.0;
 /// A value that changed by so many times its noise did change.
 const MOVED: f64 = 30.0;
 
+const LANES: usize = 8;
+
 /// Outputs that are treated alike: as the most difficult of them needs it.
-const BLOCK: usize = 16;
+const BLOCK: usize = 2 * LANES;
 
 /// What the noise of outcomes does to a difference.
 #[derive(Clone, Copy)]
@@ -101,12 +105,14 @@ impl Kept<'_> {
 /// gives.
 pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
     let pair = Pair::new(fresh.step, last, order, by_hand);
-    let mut seen = Seen { shrink_to: f64::INFINITY, ..Seen::default() };
+    let mut seen = Seen { ratios: [f64::INFINITY; LANES], ..Seen::default() };
     compare_all(&pair, &fresh, kept, &mut seen);
     let silent = seen.loud == 0;
+    // Truncation grows with the step's order, noise shrinks with the step.
+    let ratio = seen.ratios.into_iter().fold(f64::INFINITY, f64::min);
     Verdict {
         grow: seen.wanting != 0,
-        shrink_to: seen.shrink_to.powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
+        shrink_to: (ratio / 2.0).powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
         silent,
         dead: silent && fresh.is_dead(),
         poor: seen.fair == 0,
@@ -117,23 +123,30 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
 
 /// Block by block, with the widest vectors the machine has.
 #[multiversion(targets("x86_64+avx2"))]
-fn compare_all(pair: &Pair, fresh: &Fresh<'_>, kept: Kept<'_>, seen: &mut Seen) {
-    let Kept { value, bound, last: old } = kept;
-    let results = value.chunks_mut(BLOCK).zip(bound.chunks_mut(BLOCK)).enumerate();
-    for (block, (value, bound)) in results {
-        let rows = block * BLOCK..block * BLOCK + value.len();
-        let rows = Rows {
-            new: &fresh.difference[rows.clone()],
-            old: old.map(|old| &old[rows.clone()]),
-            outcome: &fresh.outcome[rows.clone()],
-            base: &fresh.base[rows.clone()],
-            absolute: &fresh.noise.absolute[rows.clone()],
-            relative: &fresh.noise.relative[rows],
-        };
-        match old {
-            None => pair.compare::<true>(rows, value, bound, seen),
-            Some(_) => pair.compare::<false>(rows, value, bound, seen),
-        }
+fn compare_all(pair: &Pair, fresh: &Fresh<'_>, mut kept: Kept<'_>, seen: &mut Seen) {
+    let m = fresh.difference.len();
+    let whole = m / BLOCK * BLOCK;
+    for first in (0..whole).step_by(BLOCK) {
+        // Of a length that the compiler knows.
+        compare_some(pair, fresh, &mut kept, first..first + BLOCK, seen);
+    }
+    compare_some(pair, fresh, &mut kept, whole..m, seen);
+}
+
+#[inline(always)]
+fn compare_some(pair: &Pair, fresh: &Fresh<'_>, kept: &mut Kept<'_>, rows: Range<usize>, seen: &mut Seen) {
+    let (value, bound) = (&mut kept.value[rows.clone()], &mut kept.bound[rows.clone()]);
+    let some = Rows {
+        new: &fresh.difference[rows.clone()],
+        old: kept.last.map(|old| &old[rows.clone()]),
+        outcome: &fresh.outcome[rows.clone()],
+        base: &fresh.base[rows.clone()],
+        absolute: &fresh.noise.absolute[rows.clone()],
+        relative: &fresh.noise.relative[rows],
+    };
+    match kept.last {
+        None => pair.compare::<true>(some, value, bound, seen),
+        Some(_) => pair.compare::<false>(some, value, bound, seen),
     }
 }
 
@@ -149,7 +162,8 @@ struct Seen {
     fair: u64,
     /// Outputs that keep the fresh difference.
     chosen: u64,
-    shrink_to: f64,
+    /// The least ratios of noise to truncation, where that matters.
+    ratios: [f64; LANES],
     /// Whether some were looked at closely.
     closely: bool,
 }
@@ -318,9 +332,8 @@ impl Pair {
         let (shrink, stretch) = (if grows { 1.0 / self.ratio } else { 1.0 }, 2.0 * self.fresh.length);
         let part = 1.0 / gain;
         let (mut wanting, mut loud, mut fair, mut chosen) = (0, 0, 0, 0);
-        // Of every output the ratio of noise to truncation, where that matters.
-        let mut ratios = [f64::INFINITY; BLOCK];
-        let ratios = &mut ratios[..n];
+        let mut all_ratios = [f64::INFINITY; BLOCK];
+        let ratios = &mut all_ratios[..n];
         for row in 0..n {
             let new = difference[row];
             let old = if FIRST { value[row] } else { last[row] };
@@ -364,8 +377,12 @@ impl Pair {
         seen.loud |= loud;
         seen.wanting |= wanting;
         seen.fair |= fair;
-        // Truncation grows with the step's order, noise shrinks with the step.
-        seen.shrink_to = ratios.iter().fold(seen.shrink_to, |least, ratio| least.min(ratio / 2.0));
+        for ratios in all_ratios.as_chunks::<LANES>().0 {
+            seen.ratios
+                .iter_mut()
+                .zip(ratios)
+                .for_each(|(least, ratio)| *least = if ratio < least { *ratio } else { *least });
+        }
     }
 }
 
