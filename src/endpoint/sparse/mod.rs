@@ -328,13 +328,16 @@ fn decompress(coloured: &Coloured, found: &Derivative) -> (Vec<f64>, Option<Vec<
     let Coloured { pattern, colouring, .. } = coloured;
     let m = pattern.rows();
     let entries = |numbers: &[f64], per_unit: fn(f64) -> f64| {
-        let mut entries = Vec::with_capacity(pattern.count());
+        let mut entries = vec![0.0; pattern.count()];
+        let mut rest = &mut entries[..];
         for (column, (group, unit)) in colouring.group_of.iter().zip(&found.units).enumerate() {
             let rows = pattern.column(column);
+            let (here, others) = rest.split_at_mut(rows.len());
+            rest = others;
             // Without a row it is in no group.
-            let numbers = if rows.is_empty() { &[] } else { &numbers[*group as usize * m..][..m] };
+            let Some(numbers) = numbers.get(*group as usize * m..) else { continue };
             let per_unit = per_unit(*unit);
-            entries.extend(rows.iter().map(|&row| numbers[row as usize] * per_unit));
+            here.iter_mut().zip(rows).for_each(|(entry, &row)| *entry = numbers[row as usize] * per_unit);
         }
         entries
     };
