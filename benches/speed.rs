@@ -350,11 +350,13 @@ fn sparse(folder: &Path, library: &Path) {
                 ("rounds", Tree::from(Array::new(&[], vec![-2i64]))),
             ]);
             let mut evaluations = 0;
-            let ours = best(20, || {
-                evaluations = model.jacobian(&tree).workers(1).run().expect("a Jacobian").report.evaluations;
-            });
             let (x, mut y) = (vec![-1.0; n], vec![0.0; n]);
-            let bare = best(200, || call(function, black_box(&x), black_box(&mut y))) * evaluations as u32;
+            let (ours, bare) = best_pair(
+                10_000_000 / n,
+                || evaluations = model.jacobian(&tree).workers(1).run().expect("a Jacobian").report.evaluations,
+                || call(function, black_box(&x), black_box(&mut y)),
+            );
+            let bare = bare * evaluations as u32;
             let verified = if verify { ", verified" } else { "" };
             let name = format!("Broyden n = {n}, {algorithm}{verified}, over its {evaluations} bare evaluations");
             row(&name, ours, bare, if n == 100_000 { "<= 5" } else { "" });
