@@ -266,7 +266,7 @@ impl Plan {
     ///
     /// `printed` has, for each output that is read from a text, the distance of neighbouring values that its text can
     /// tell apart, else 0; it may be empty.
-    pub fn start(self, outcome: &[f64], printed: &[f64], cotangent: Option<&[f64]>) -> Sweep {
+    pub fn start<'a>(self, outcome: &'a [f64], printed: &'a [f64], cotangent: Option<&'a [f64]>) -> Sweep<'a> {
         Sweep::new(self, outcome, printed, cotangent)
     }
 }

@@ -14,7 +14,7 @@ use super::{Displacement, Place, fold};
 
 /// Some of a round's points, with the memory for their results.
 pub struct Share<'a> {
-    shared: &'a Shared,
+    shared: &'a Shared<'a>,
     points: Range<usize>,
     work: Work<'a>,
 }
@@ -86,7 +86,7 @@ pub struct NonFinite {
 }
 
 impl<'a> Share<'a> {
-    pub(super) fn new(shared: &'a Shared, points: Range<usize>, work: Work<'a>) -> Share<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, points: Range<usize>, work: Work<'a>) -> Share<'a> {
         Share { shared, points, work }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Share<'a> {
 impl Probing<'_> {
     fn tell(
         &mut self,
-        shared: &Shared,
+        shared: &Shared<'_>,
         point: usize,
         outcome: &[f64],
         scratch: &mut Vec<f64>,
@@ -191,7 +191,7 @@ impl Probing<'_> {
                 }
                 (false, _) => {
                     let per_step = 1.0 / t(which);
-                    fold::update(column, outcome, &shared.scout, |_, y, base| (y - base) * per_step)
+                    fold::update(column, outcome, shared.scout, |_, y, base| (y - base) * per_step)
                 }
             };
             check(finite, outcome, column)?;
@@ -233,7 +233,7 @@ impl Probing<'_> {
             let column = self.values.column(at, m);
             check(finite, outcome, column)?;
             if is_last && !probe.has_failed() {
-                let fresh = Fresh { difference: column, outcome, base: &shared.scout, noise, step };
+                let fresh = Fresh { difference: column, outcome, base: shared.scout, noise, step };
                 probe.began(step.amplification, may_leap && fresh.is_silent());
             }
             return Ok(());
@@ -249,7 +249,7 @@ impl Probing<'_> {
         }
         let products;
         let (difference, outcome, base): (&[f64], &[f64], &[f64]) = match &shared.cotangent {
-            None => (column, outcome, &shared.scout),
+            None => (column, outcome, shared.scout),
             Some(cotangent) => {
                 products = [product(cotangent, column)?, fold::dot(cotangent, outcome)];
                 (&products[..1], &products[1..], &shared.product)
@@ -283,7 +283,7 @@ impl Probing<'_> {
 /// Folds an outcome into its difference, column `at` of the results; whether all of that is finite.
 #[multiversion(targets("x86_64+avx2"))]
 fn difference(
-    shared: &Shared,
+    shared: &Shared<'_>,
     entry: &Entry,
     which: usize,
     point: usize,
@@ -291,7 +291,7 @@ fn difference(
     results: &mut Results<'_>,
     at: usize,
 ) -> bool {
-    let base = &shared.scout[..];
+    let base = shared.scout;
     match (entry.rule, which) {
         (Rule::Pair { per_step }, _) => results.make(at, y, base, |y, base| (y - base) * per_step),
         (Rule::Central { .. }, 0) => results.make(at, y, base, |y, _| y),

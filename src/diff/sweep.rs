@@ -13,8 +13,8 @@ use super::stencil::Stencil;
 use super::{Defect, Place};
 
 /// A derivative being computed.
-pub struct Sweep {
-    shared: Shared,
+pub struct Sweep<'a> {
+    shared: Shared<'a>,
     probes: Vec<Probe>,
     stage: Stage,
     /// `height` numbers a probe.
@@ -28,25 +28,25 @@ pub struct Sweep {
 }
 
 /// What all shares read.
-pub(super) struct Shared {
+pub(super) struct Shared<'a> {
     pub(super) plan: Plan,
     pub(super) round: Round,
     pub(super) line: NoiseLine,
     /// Number of outputs.
     pub(super) m: usize,
     /// The scout's outcome: f at the base, or at the first probe's first point.
-    pub(super) scout: Vec<f64>,
-    pub(super) cotangent: Option<Vec<f64>>,
+    pub(super) scout: &'a [f64],
+    pub(super) cotangent: Option<&'a [f64]>,
     /// Its product with the cotangent.
     pub(super) product: [f64; 1],
     pub(super) noise: Noise,
     /// The distance of neighbouring values of outputs that are printed, 0 for others; or empty.
-    printed: Vec<f64>,
+    printed: &'a [f64],
     /// Whether the scout was the first point of the first entry.
     pub(super) scouted: bool,
 }
 
-impl Shared {
+impl Shared<'_> {
     pub(super) fn height(&self) -> usize {
         if self.cotangent.is_some() { 1 } else { self.m }
     }
@@ -110,8 +110,13 @@ pub enum Impasse {
     Stuck(Defect),
 }
 
-impl Sweep {
-    pub(super) fn new(mut plan: Plan, outcome: &[f64], printed: &[f64], cotangent: Option<&[f64]>) -> Sweep {
+impl<'a> Sweep<'a> {
+    pub(super) fn new(
+        mut plan: Plan,
+        outcome: &'a [f64],
+        printed: &'a [f64],
+        cotangent: Option<&'a [f64]>,
+    ) -> Sweep<'a> {
         assert_eq!(plan.vjp, cotangent.is_some(), "a VJP, and only that, has a cotangent");
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
         let round = std::mem::take(&mut plan.first);
@@ -121,11 +126,11 @@ impl Sweep {
         let product = cotangent.map_or(0.0, |w| super::fold::dot(w, outcome));
         let shared = Shared {
             m: outcome.len(),
-            scout: outcome.to_vec(),
-            cotangent: cotangent.map(<[f64]>::to_vec),
+            scout: outcome,
+            cotangent,
             product: [product],
             noise: Noise::default(),
-            printed: printed.to_vec(),
+            printed,
             line: NoiseLine::default(),
             scouted: !plan.uses_base,
             round,
@@ -181,8 +186,8 @@ impl Sweep {
         if !self.samples.all_arrived() && self.shared.line.try_elsewhere() {
             return Ok(());
         }
-        let outcomes = self.samples.near(&self.shared.scout);
-        if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes, &self.shared.printed) {
+        let outcomes = self.samples.near(self.shared.scout);
+        if outcomes.len() == SAMPLES && noise::needs_a_farther_look(&outcomes, self.shared.printed) {
             self.shared.line.look_farther();
             self.stage = Stage::Farther;
             return Ok(());
@@ -202,7 +207,7 @@ impl Sweep {
 
     /// What the shorter line has told, if it has told all.
     fn amend(&mut self) {
-        let line = self.samples.near(&self.shared.scout);
+        let line = self.samples.near(self.shared.scout);
         let mut noise = self.shared.noise.clone();
         if line.len() == SAMPLES {
             let changes = |row: usize| line.iter().any(|outcome| outcome[row] != line[0][row]);
@@ -216,13 +221,13 @@ impl Sweep {
     }
 
     fn measure(&mut self) {
-        let (line, far) = (self.samples.near(&self.shared.scout), self.samples.far(self.shared.m));
+        let (line, far) = (self.samples.near(self.shared.scout), self.samples.far(self.shared.m));
         self.shared.noise = self.noise_of(&line, &far);
         self.samples = Samples::default();
     }
 
     fn noise_of(&self, line: &[&[f64]], far: &[&[f64]]) -> Noise {
-        let noise = Noise::measure(line, far, &self.shared.printed);
+        let noise = Noise::measure(line, far, self.shared.printed);
         match &self.shared.cotangent {
             Some(cotangent) => noise.of_product(line, cotangent),
             None => noise,

@@ -155,7 +155,8 @@ fn steps_by_hand_are_taken_by_tables_too() {
     let f = |x: &[f64]| vec![x[0].powi(5)];
     let steps = |algorithm, step, lower| {
         let axes = axes(&[1.0], 2).map(|kind| Kind { step: Step::Given(step), by_hand: true, lower, ..kind });
-        let mut sweep = Plan::new(axes, Problem::Jacobian, algorithm, true).unwrap().start(&f(&[1.0]), &[], None);
+        let outcome = f(&[1.0]);
+        let mut sweep = Plan::new(axes, Problem::Jacobian, algorithm, true).unwrap().start(&outcome, &[], None);
         let (mut farthest, mut displacement, mut scratch) = (0.0f64, Displacement::new(), Vec::new());
         while let Some(round) = sweep.ask(1).unwrap() {
             for mut share in round {

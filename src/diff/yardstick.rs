@@ -97,7 +97,8 @@ fn derivative(axes: Axes, algorithm: Algorithm, f: &dyn Fn(&[f64]) -> Vec<f64>) 
     let mut displacement = Displacement::new();
     plan.scout(&mut displacement);
     assert!(displacement.is_empty());
-    let mut sweep = plan.start(&f(&x), &[], None);
+    let outcome = f(&x);
+    let mut sweep = plan.start(&outcome, &[], None);
     let mut scratch = Vec::new();
     let mut point = x.clone();
     while let Some(round) = sweep.ask(2).unwrap() {

@@ -88,7 +88,7 @@ impl Workers {
 pub fn sweep(
     pool: &Pool,
     base: &Base,
-    machine: &mut diff::Sweep,
+    machine: &mut diff::Sweep<'_>,
     expected: usize,
     workers: Workers,
     recover: bool,
