@@ -473,7 +473,9 @@ fn workers(library: &Path) {
     let inputs = busy(200, 10, rounds);
     let run = |workers| {
         best(20, || {
-            black_box(model.jacobian(&inputs).workers(workers).run().expect("a Jacobian"));
+            black_box(
+                model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(workers).run().expect("a Jacobian"),
+            );
         })
     };
     row("central Jacobian of a 100 us model, 1 worker over 2", run(1), run(2), ">= 1.8");
@@ -491,7 +493,9 @@ fn isolated(library: &Path) {
     let inputs = busy(1000, 10, rounds);
     for workers in [1, 2] {
         let run = |model: &Model| {
-            black_box(model.jacobian(&inputs).workers(workers).run().expect("a Jacobian"));
+            black_box(
+                model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(workers).run().expect("a Jacobian"),
+            );
         };
         let (theirs, ours) = best_pair(30, || run(&inside), || run(&outside));
         let name = format!("isolated over in process, 10 us, n = 1000, m = 10, {workers} at once");
@@ -530,7 +534,7 @@ fn stdio(folder: &Path, echo: &Path) {
     let (ours, baseline) = best_pair(
         500,
         || {
-            black_box(model.jacobian(&inputs).workers(1).run().expect("a Jacobian"));
+            black_box(model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(1).run().expect("a Jacobian"));
         },
         || (0..evaluations).for_each(|_| ping()),
     );
@@ -551,7 +555,7 @@ fn untouched(library: &Path) {
         fields.push(("untouched", Tree::from(Array::from(vec![1.0; size]))));
         let inputs = Tree::fields(fields);
         best(500, || {
-            black_box(model.jacobian(&inputs).workers(1).run().expect("a Jacobian"));
+            black_box(model.jacobian(&inputs).algorithm(AlgorithmName::Central).workers(1).run().expect("a Jacobian"));
         })
     };
     row("20-element Jacobian beside 10^6 untouched elements, over 1", run(1_000_000), run(1), "~ 1");
@@ -574,7 +578,11 @@ fn vjp_memory() {
     })
     .expect("the model");
     let inputs = Tree::fields([("v", Tree::from(Array::from(vec![1.0; n])))]);
-    let (gradient, _) = model.vjp(&inputs, [("v", Array::from(vec![1.0; m]))]).run().expect("a gradient");
+    let (gradient, _) = model
+        .vjp(&inputs, [("v", Array::from(vec![1.0; m]))])
+        .algorithm(AlgorithmName::Central)
+        .run()
+        .expect("a gradient");
     assert_eq!(gradient[0].1.as_slice::<f64>().map(|g| (g[0], g[1])), Some((2.0, 0.0)));
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim).unwrap_or("unknown");
