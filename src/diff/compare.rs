@@ -22,6 +22,7 @@ const FAIR_IN_NOISE: f64 = 100.0;
 /// A value that changed by so many times its noise did change.
 const MOVED: f64 = 30.0;
 
+/// Numbers that are put together in any order.
 const LANES: usize = 8;
 
 /// Outputs that are treated alike: as the most difficult of them needs it.
@@ -378,10 +379,9 @@ impl Pair {
         seen.wanting |= wanting;
         seen.fair |= fair;
         for ratios in all_ratios.as_chunks::<LANES>().0 {
-            seen.ratios
-                .iter_mut()
-                .zip(ratios)
-                .for_each(|(least, ratio)| *least = if ratio < least { *ratio } else { *least });
+            for (least, ratio) in seen.ratios.iter_mut().zip(ratios) {
+                *least = if ratio < least { *ratio } else { *least };
+            }
         }
     }
 }

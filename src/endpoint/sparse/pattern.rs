@@ -188,19 +188,23 @@ impl Asked<'_> {
 ///
 /// Seven values now and then tell far too little noise, and of many outputs some are such. But if an output depends on a
 /// few inputs only, most of its changes are noise: a quarter of them are less than 0.32 deviations of a difference.
-/// Where a quarter is far above what was measured, the output depends on all inputs.
+/// Where a quarter is far above what was measured, the output depends on all inputs. Of few inputs a quarter says nothing.
 fn seen_in_changes(found: &Derivative, mut noise: Vec<f64>) -> Vec<f64> {
     const QUARTER: f64 = 0.32 * std::f64::consts::SQRT_2;
     const FAR_ABOVE: f64 = 16.0;
+    const FEW: usize = 16;
     const BLOCK: usize = 64;
     let (m, n) = (noise.len(), found.steps.len());
+    if n < FEW {
+        return noise;
+    }
     let mut changes = vec![0.0; BLOCK * n];
     for (block, noise) in noise.chunks_mut(BLOCK).enumerate() {
         for (column, (numbers, step)) in found.values.chunks_exact(m).zip(&found.steps).enumerate() {
             let numbers = &numbers[block * BLOCK..][..noise.len()];
             numbers.iter().enumerate().for_each(|(row, number)| changes[row * n + column] = number.abs() * step);
         }
-        for (noise, changes) in noise.iter_mut().zip(changes.chunks_exact_mut(n.max(1))) {
+        for (noise, changes) in noise.iter_mut().zip(changes.chunks_exact_mut(n)) {
             let seen = *changes.select_nth_unstable_by(n / 4, f64::total_cmp).1 / QUARTER;
             *noise = if seen < FAR_ABOVE * *noise { noise.max(seen) } else { *noise };
         }
