@@ -212,7 +212,7 @@ fn what_the_pattern_leaves_out_is_verified_too() {
     // It may be as little as a value that cannot move at all.
     for bounds in [json!({}), json!({"minimum": 0.25}), json!({"minimum": 0.25, "maximum": 0.25})] {
         let found = jacobian(0.0, bounds);
-        assert!(found.report.warnings.is_empty() && found.report.algorithm.ends_with("in 1 groups"), "{found:?}");
+        assert!(found.report.warnings.is_empty() && found.report.algorithm.ends_with("in 1 group"), "{found:?}");
     }
     let found = jacobian(0.5, json!({}));
     assert!(found.report.warnings[0].contains("the sparsity pattern is wrong for y["), "{:?}", found.report.warnings);

@@ -214,7 +214,9 @@ impl Asked<'_> {
                 return Ok(Outcome::Dense(Detour { evaluations, warning: Some(warning) }));
             }
         }
-        found.report.algorithm = format!("{} in {} groups", differences::name(algorithm, false, None), groups.len());
+        let plural = if groups.len() == 1 { "" } else { "s" };
+        let name = differences::name(algorithm, false, None);
+        found.report.algorithm = format!("{name} in {} group{plural}", groups.len());
         found.report.workers = workers;
         found.report.elapsed = clock.elapsed();
         Ok(Outcome::Found(Box::new(found)))
