@@ -136,14 +136,17 @@ impl Axes {
         let x = &self.x[..];
         for (&kind, items) in self.by_kind(items, |item| by(item).0) {
             let moves = items.iter().map(&by);
-            if self.are_written() {
-                out.extend(moves.map(|(i, by)| (i, self.of_kind(kind, i).displaced(by))));
-            } else if kind.takes_all() {
+            if self.adds(&kind) {
                 out.extend(moves.map(|(i, by)| (i, x[i] + by)));
             } else {
-                out.extend(moves.map(|(i, by)| (i, kind.nearest(x[i] + by))));
+                out.extend(moves.map(|(i, by)| (i, self.of_kind(kind, i).displaced(by))));
             }
         }
+    }
+
+    /// Whether to displace a coordinate of this kind is to add: loops over many ask this once.
+    pub(super) fn adds(&self, kind: &Kind) -> bool {
+        kind.takes_all() && !self.are_written()
     }
 
     /// One coordinate, of this kind.

@@ -59,18 +59,19 @@ impl Groups {
         groups
     }
 
-    /// Groups whose units are given, each rounded to where it leads; those that have no room that way go the other.
+    /// Groups whose units are given; those that have no room that way go the other. Each is rounded to where it leads,
+    /// within its bounds: there is room for all of them.
     pub(super) fn given(axes: &Axes, of: Arc<Colouring>, units: Vec<f64>) -> Groups {
         let mut groups = Groups::with_units(axes, of, units);
-        groups.reaches.iter_mut().for_each(|reach| reach.by_hand = true);
+        for reach in &mut groups.reaches {
+            (reach.by_hand, reach.up) = (true, reach.up.max(1.0));
+        }
         for (range, kind) in axes.stretches() {
             let moves = groups.units[range.clone()].iter_mut().zip(&axes.values()[range.clone()]);
-            if axes.are_written() {
-                moves.zip(range).for_each(|((unit, x), i)| *unit = axes.at(i).displaced(*unit) - x);
-            } else if kind.takes_all() {
+            if axes.adds(&kind) {
                 moves.for_each(|(unit, x)| *unit = (x + *unit) - x);
             } else {
-                moves.for_each(|(unit, x)| *unit = kind.nearest(x + *unit) - x);
+                moves.zip(range).for_each(|((unit, x), i)| *unit = axes.of_kind(kind, i).displaced(*unit) - x);
             }
         }
         groups.are_given = true;
@@ -118,6 +119,19 @@ impl Groups {
         axes.displace(&self.of.groups[group], |&i| (i, self.units[i] * t), out);
     }
 
+    /// Given moves become what was taken of them, where that was less, and so do the changes in their columns, and the
+    /// bounds of these where there are any.
+    pub(super) fn cut(&mut self, taken: impl Iterator<Item = f64>, columns: [&mut [f64]; 2], height: usize) {
+        let [changes, bounds] = columns;
+        for (group, part) in taken.enumerate().filter(|(_, part)| *part != 1.0) {
+            for columns in [&mut *changes, &mut *bounds] {
+                let column = columns.get_mut(group * height..(group + 1) * height).unwrap_or_default();
+                column.iter_mut().for_each(|number| *number *= part);
+            }
+            self.of.groups[group].iter().for_each(|&i| self.units[i] *= part);
+        }
+    }
+
     /// The steps of all coordinates, 0 of those in no group. Where a group's were fixed, its units become what they
     /// really were, rounding and all.
     pub(super) fn settle(&mut self, axes: &Axes, walks: &[Walk]) -> Vec<f64> {
@@ -126,15 +140,15 @@ impl Groups {
             let (values, groups) = (&axes.values()[range.clone()], &self.of.group_of[range.clone()]);
             let moves = self.units[range.clone()].iter_mut().zip(groups).zip(values);
             let of = |group: &u32| walks.get(*group as usize);
-            if axes.are_written() {
-                let moves = moves.zip(range);
-                steps.extend(
-                    moves.map(|(((unit, group), _), i)| walked(unit, of(group), |by| axes.at(i).displaced(by))),
-                );
-            } else if kind.takes_all() {
+            if axes.adds(&kind) {
                 steps.extend(moves.map(|((unit, group), x)| walked(unit, of(group), |by| x + by)));
             } else {
-                steps.extend(moves.map(|((unit, group), x)| walked(unit, of(group), |by| kind.nearest(x + by))));
+                let moves = moves.zip(range);
+                steps.extend(
+                    moves.map(|(((unit, group), _), i)| {
+                        walked(unit, of(group), |by| axes.of_kind(kind, i).displaced(by))
+                    }),
+                );
             }
         }
         steps

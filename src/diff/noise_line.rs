@@ -43,7 +43,7 @@ impl NoiseLine {
         let mut line = NoiseLine { moves: Vec::with_capacity(axes.len()), farther: false, attempts: 0 };
         for (range, kind) in axes.stretches() {
             let values = &axes.values()[range.clone()];
-            let is_simple = kind.takes_all() && !axes.are_written() && fold::magnitude(values) < f64::MAX / 2.0;
+            let is_simple = axes.adds(&kind) && fold::magnitude(values) < f64::MAX / 2.0;
             let drawn = range.clone().zip(&random[range]).map(|(i, random)| (i, Drawn::from(*random)));
             let drawn = drawn.filter(|(i, _)| moves(*i));
             let add = |(i, spacing)| {

@@ -64,7 +64,8 @@ pub enum Problem<'a> {
     /// J·V for groups of coordinates: one column a group, in which all its coordinates move at once, each by its own
     /// [unit](super::Derivative::units).
     Groups(&'a Arc<Colouring>),
-    /// The same for groups whose coordinates move by so much each; the other way where there is no room.
+    /// The same for groups whose coordinates move by so much each, or as far as there is room;
+    /// the other way where there is none.
     Moves(&'a Arc<Colouring>, Vec<f64>),
 }
 

@@ -71,12 +71,13 @@ pub struct Derivative {
     /// m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP, m × the number of groups by columns for
     /// groups.
     pub values: Vec<f64>,
-    /// What each coordinate's derivative is multiplied by in the column of its group; empty if there are none.
+    /// What each coordinate's derivative is multiplied by in the column of its group: where moves were given, what was
+    /// taken of them. Empty if there are no groups.
     pub units: Vec<f64>,
     /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
     /// standard error. Absent where no bounds were asked for.
     pub bounds: Option<Vec<f64>>,
-    /// The step of every coordinate; of moves that were given, the part of them that was taken, by group.
+    /// The step of every coordinate; empty where moves were given.
     pub steps: Vec<f64>,
     /// The noise of every output, as a standard deviation; of a VJP that of the product. Absent where it was not
     /// measured.
@@ -338,7 +339,7 @@ impl<'a> Sweep<'a> {
 
     /// The derivative.
     pub fn finish(self) -> Derivative {
-        let Sweep { shared, probes, values, mut bounds, evaluations, .. } = self;
+        let Sweep { shared, probes, mut values, mut bounds, evaluations, .. } = self;
         let height = shared.height();
         let Shared { mut plan, m, noise, .. } = shared;
         let bounded = plan.method != Method::Fixed { bounded: false };
@@ -359,6 +360,11 @@ impl<'a> Sweep<'a> {
                 steps: probe.stumbles.clone(),
             })
             .collect();
+        if let Lines::Groups(groups) = &mut plan.lines
+            && groups.are_given
+        {
+            groups.cut(probes.iter().map(|probe| probe.kept), [&mut values, &mut bounds], height);
+        }
         let (steps, units) = steps(&mut plan, &probes);
         let bounded = !bounds.is_empty();
         let (values, bounds) = match &plan.lines {
@@ -389,7 +395,7 @@ fn steps(plan: &mut Plan, probes: &[Probe]) -> (Vec<f64>, Vec<f64>) {
         Lines::Groups(groups) => {
             let walk = |probe: &Probe| Walk::new(probe.kept, probe.ends(), probe.is_fixed());
             let steps = if groups.are_given {
-                probes.iter().map(|probe| probe.kept).collect()
+                Vec::new()
             } else {
                 groups.settle(axes, &probes.iter().map(walk).collect::<Vec<_>>())
             };

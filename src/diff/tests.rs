@@ -290,3 +290,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn moves_are_as_far_as_there_is_room() {
+    let kind = Kind { lower: -0.25, upper: 0.5, ..kind(1) };
+    let axes = Axes::new([0.0, 0.25].into(), [(2, kind)], Vec::new());
+    let whole = std::sync::Arc::new(Colouring::of_all(2));
+    let plan = Plan::new(axes, Problem::Moves(&whole, vec![1.0, 0.125]), Algorithm::Forward, false).unwrap();
+    let (changes, points) = run(plan, &[0.0, 0.25], &|x| vec![3.0 * x[0] + x[1]], None, 1);
+    // The one by half, the other whole: the column is what changed.
+    assert_eq!((&points[1][..], changes), (&[0.5, 0.375][..], vec![1.625]));
+}

@@ -65,8 +65,8 @@ impl Archive {
         // Rows are gone through as columns are, so that entries come in the order of the transpose.
         let mut next: Vec<usize> = (0..pattern.rows()).map(|row| by_row.start(row)).collect();
         let (mut data, mut indices) = (vec![0.0f64; values.len()], vec![0i32; values.len()]);
-        for column in 0..pattern.columns() {
-            for (&row, value) in pattern.column(column).iter().zip(&values[pattern.start(column)..]) {
+        for (column, (rows, values)) in pattern.by_column(values).enumerate() {
+            for (&row, value) in rows.iter().zip(values) {
                 let at = &mut next[row as usize];
                 (data[*at], indices[*at]) = (*value, column as i32);
                 *at += 1;

@@ -274,12 +274,11 @@ impl Asked<'_> {
         let plan = Plan::new(axes, Problem::Moves(whole, units), algorithm, false)
             .map_err(|defects| refused(&defects, &scouted.base))?;
         let (taken, _) = carry_out(self.context, &recovering(self.settings), scouted, plan, None)?;
-        let Derivative { values: changes, units, steps, evaluations, .. } = taken;
+        let Derivative { values: changes, units, evaluations, .. } = taken;
         let mut expected = vec![0.0; changes.len()];
         found.add_along(&units, &found.values, |term| term, &mut expected);
-        let amplification = 1.0 / steps.first().copied().filter(|part| *part > 0.0).unwrap_or(1.0);
         // The base was evaluated before.
-        Ok(Along { changes, expected, units, amplification, evaluations: evaluations - 1 })
+        Ok(Along { changes, expected, units, evaluations: evaluations - 1 })
     }
 }
 
@@ -288,17 +287,14 @@ struct Along {
     changes: Vec<f64>,
     /// What the matrix says that they are.
     expected: Vec<f64>,
-    /// The direction.
+    /// The direction, as far as was gone.
     units: Vec<f64>,
-    /// What a shorter step makes of the noise.
-    amplification: f64,
     evaluations: usize,
 }
 
 impl Along {
     /// By how much more the outputs change otherwise than so many times their noise explains.
     fn off(&self, noise: &[f64], times: f64) -> impl Iterator<Item = f64> {
-        let times = times * self.amplification;
         let rows = self.changes.iter().zip(&self.expected).zip(noise);
         rows.map(move |((change, expected), noise)| (change - expected).abs() - times * noise.abs())
     }
