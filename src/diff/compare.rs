@@ -104,19 +104,18 @@ impl Kept<'_> {
 
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
-pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: Kept<'_>) -> Verdict {
-    let pair = Pair::new(fresh.step, last, order, by_hand);
+pub(super) fn compare(fresh: &Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: &mut Kept<'_>) -> Verdict {
     let mut seen = Seen { ratios: [f64::INFINITY; LANES], ..Seen::default() };
-    compare_all(&pair, &fresh, kept, &mut seen);
-    let silent = seen.loud == 0;
+    compare_all(fresh, last, order, by_hand, kept, &mut seen);
+    let silent = seen.flags & LOUD == 0;
     // Truncation grows with the step's order, noise shrinks with the step.
     let ratio = seen.ratios.into_iter().fold(f64::INFINITY, f64::min);
     Verdict {
-        grow: seen.wanting != 0,
+        grow: seen.flags & WANTING != 0,
         shrink_to: (ratio / 2.0).powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
         silent,
         dead: silent && fresh.is_dead(),
-        poor: seen.fair == 0,
+        poor: seen.flags & KNOWN == 0,
         level: silent && fresh.has_moved(),
         kept: !seen.closely || 2 * seen.chosen > fresh.difference.len() as u64,
     }
@@ -124,14 +123,15 @@ pub(super) fn compare(fresh: Fresh<'_>, last: Step, order: i32, by_hand: bool, k
 
 /// Block by block, with the widest vectors the machine has.
 #[multiversion(targets("x86_64+avx2"))]
-fn compare_all(pair: &Pair, fresh: &Fresh<'_>, mut kept: Kept<'_>, seen: &mut Seen) {
+fn compare_all(fresh: &Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: &mut Kept<'_>, seen: &mut Seen) {
+    let pair = &Pair::new(fresh.step, last, order, by_hand);
     let m = fresh.difference.len();
     let whole = m / BLOCK * BLOCK;
     for first in (0..whole).step_by(BLOCK) {
         // Of a length that the compiler knows.
-        compare_some(pair, fresh, &mut kept, first..first + BLOCK, seen);
+        compare_some(pair, fresh, kept, first..first + BLOCK, seen);
     }
-    compare_some(pair, fresh, &mut kept, whole..m, seen);
+    compare_some(pair, fresh, kept, whole..m, seen);
 }
 
 #[inline(always)]
@@ -155,12 +155,8 @@ fn compare_some(pair: &Pair, fresh: &Fresh<'_>, kept: &mut Kept<'_>, rows: Range
 /// and yes.
 #[derive(Default)]
 struct Seen {
-    /// Whether a larger step would do some output good.
-    wanting: u64,
-    /// Whether some output changed by more than the noise.
-    loud: u64,
-    /// Whether some output is known well enough.
-    fair: u64,
+    /// What some output shows.
+    flags: u64,
     /// Outputs that keep the fresh difference.
     chosen: u64,
     /// The least ratios of noise to truncation, where that matters.
@@ -197,8 +193,28 @@ struct Rows<'a> {
 /// Whether all numbers are zero, of either sign.
 #[inline(always)]
 fn are_zero(numbers: &[f64]) -> bool {
-    numbers.iter().fold(0, |bits, number| bits | number.to_bits()) << 1 == 0
+    let mut bits = [0; 4];
+    let (chunks, rest) = numbers.as_chunks::<4>();
+    for chunk in chunks {
+        for (bits, number) in bits.iter_mut().zip(chunk) {
+            *bits |= number.to_bits() << 1;
+        }
+    }
+    bits == [0; 4] && rest.iter().all(|number| *number == 0.0)
 }
+
+/// The flag, if so.
+#[inline(always)]
+fn flag(so: bool, flag: u64) -> u64 {
+    u64::from(so).wrapping_neg() & flag
+}
+
+/// A larger step would do some output good.
+const WANTING: u64 = 1;
+/// Some output changed by more than the noise.
+const LOUD: u64 = 2;
+/// Some output is known well enough.
+const KNOWN: u64 = 4;
 
 /// One of two numbers, without a branch: loops around it are made into vector instructions.
 #[inline(always)]
@@ -214,6 +230,7 @@ fn most(a: f64, b: f64) -> f64 {
 }
 
 impl Pair {
+    #[inline(always)]
     fn new(fresh: Step, last: Step, order: i32, by_hand: bool) -> Pair {
         let grows = fresh.length > last.length;
         let ratio = if grows { fresh.length / last.length } else { last.length / fresh.length };
@@ -261,7 +278,11 @@ impl Pair {
         let base = &rows.base[..n];
         if FIRST && (0..n).fold(0, |bits, row| bits | (outcome[row].to_bits() ^ base[row].to_bits())) == 0 {
             let factor = new_factor + old_factor;
-            bound.iter_mut().zip(absolute).for_each(|(bound, noise)| *bound = noise * factor);
+            let mut bounds = [0.0; BLOCK];
+            for row in 0..n {
+                bounds[row] = absolute[row] * factor;
+            }
+            bound.copy_from_slice(&bounds[..n]);
             seen.chosen += chosen;
             return;
         }
@@ -291,7 +312,7 @@ impl Pair {
         let (new_factor, old_factor) = self.factors();
         let (shrink, stretch) = (1.0 / self.ratio, 2.0 * self.fresh.length);
         let mut chosen = if FIRST { n as u64 } else { 0 };
-        let (mut wanting, mut loud, mut fair) = (0, 0, 0);
+        let mut flags = 0;
         for row in 0..n {
             let new = difference[row];
             let old = if FIRST { value[row] } else { last[row] };
@@ -309,15 +330,12 @@ impl Pair {
                 value[row] = select(better, new, value[row]);
                 bound[row] = select(better, new_bound, bound[row]);
             }
-            let (audible, size) = (u64::from(size > new_noise), value[row].abs());
-            loud |= audible;
-            wanting |= audible & u64::from(bound[row] > ENOUGH * size);
-            fair |= u64::from(bound[row] < most(FAIR, FAIR_IN_NOISE * relative[row]) * size);
+            let (audible, size) = (size > new_noise, value[row].abs());
+            flags |= flag(audible & (bound[row] > ENOUGH * size), WANTING) | flag(audible, LOUD);
+            flags |= flag(bound[row] < most(FAIR, FAIR_IN_NOISE * relative[row]) * size, KNOWN);
         }
         seen.chosen += chosen;
-        seen.loud |= loud;
-        seen.wanting |= wanting;
-        seen.fair |= fair;
+        seen.flags |= flags;
     }
 
     /// Whatever the outputs show.
@@ -332,7 +350,7 @@ impl Pair {
         // Values that grow with the step carry their noise with them.
         let (shrink, stretch) = (if grows { 1.0 / self.ratio } else { 1.0 }, 2.0 * self.fresh.length);
         let part = 1.0 / gain;
-        let (mut wanting, mut loud, mut fair, mut chosen) = (0, 0, 0, 0);
+        let (mut flags, mut chosen) = (0, 0);
         let mut all_ratios = [f64::INFINITY; BLOCK];
         let ratios = &mut all_ratios[..n];
         for row in 0..n {
@@ -364,20 +382,17 @@ impl Pair {
             let magnitude = value[row].abs();
             let lacks = bound[row] > ENOUGH * magnitude;
             let audible = size > new_noise;
-            wanting |= u64::from(lacks & !truncates & audible);
-            loud |= u64::from(audible);
+            flags |= flag(lacks & !truncates & audible, WANTING) | flag(audible, LOUD);
             // Where truncation shows, the scale on which the output changes has been reached.
             let enough = most(FAIR, FAIR_IN_NOISE * relative[row]) * magnitude;
-            fair |= u64::from(truncates | (bound[row] <= enough));
+            flags |= flag(truncates | (bound[row] <= enough), KNOWN);
             chosen += u64::from(better & (extrapolates != grows));
             let matters = truncates & lacks & (truncation > short_noise);
             ratios[row] = select(matters, short_noise / truncation, f64::INFINITY);
         }
         seen.closely = true;
         seen.chosen += if by_hand { 0 } else { chosen };
-        seen.loud |= loud;
-        seen.wanting |= wanting;
-        seen.fair |= fair;
+        seen.flags |= flags;
         for ratios in all_ratios.as_chunks::<LANES>().0 {
             for (least, ratio) in seen.ratios.iter_mut().zip(ratios) {
                 *least = if ratio < least { *ratio } else { *least };
@@ -391,7 +406,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Outcome = (Vec<f64>, Vec<f64>, [u64; 4]);
+    type Outcome = (Vec<f64>, Vec<f64>, [u64; 2]);
 
     /// Values, bounds and what was seen by one of the ways to compare.
     fn by(
@@ -405,7 +420,7 @@ mod tests {
         let (mut value, mut bound) = (old.to_vec(), vec![bound; old.len()]);
         let mut seen = Seen::default();
         way(&pair, rows, &mut value, &mut bound, &mut seen);
-        (value, bound, [seen.wanting, seen.loud, seen.fair, seen.chosen])
+        (value, bound, [seen.flags, seen.chosen])
     }
 
     fn agree(a: &Outcome, b: &Outcome) -> bool {

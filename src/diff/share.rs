@@ -271,7 +271,7 @@ impl Probing<'_> {
         if probe.started_lower() {
             kept.doubt(&fresh, last, entry.rule.order());
         }
-        let verdict = compare(fresh, last, entry.rule.order(), probe.is_fixed(), kept);
+        let verdict = compare(&fresh, last, entry.rule.order(), probe.is_fixed(), &mut kept);
         probe.compared(step.amplification, verdict);
         if probe.goes_on() {
             self.last.column(at, height).copy_from_slice(difference);
