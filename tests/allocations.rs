@@ -84,7 +84,7 @@ fn a_library_is_evaluated_without_allocating() {
             allocations(run)
         };
         let (few, many) = (count(16), count(1024));
-        // Vectors of all coordinates grow by doubling: some more, not thousands.
+        // Vectors of all coordinates grow by doubling, and a round has some of its own: some more, not thousands.
         assert!(many < few + 250, "{algorithm}: {few} {many}");
     }
 }

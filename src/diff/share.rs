@@ -44,8 +44,12 @@ pub(super) struct Probing<'a> {
 /// Memory for results. Where there is one share it grows column by column, so that a large matrix is not
 /// first filled with zeros and then, when they have left the cache, with values.
 pub(super) enum Results<'a> {
-    /// Up to so many numbers.
-    Growing(&'a mut Vec<f64>, usize),
+    /// Columns from one of the numbers on; in the end there are so many at most.
+    Growing {
+        results: &'a mut Vec<f64>,
+        from: usize,
+        most: usize,
+    },
     Fixed(&'a mut [f64]),
 }
 
@@ -55,12 +59,12 @@ impl Results<'_> {
         let end = (at + 1) * height;
         match self {
             Results::Fixed(results) => &mut results[at * height..end],
-            Results::Growing(results, most) => {
-                if results.len() < end {
+            Results::Growing { results, from, most } => {
+                if results.len() < *from + end {
                     results.reserve_exact(*most - results.len());
-                    results.resize(end, 0.0);
+                    results.resize(*from + end, 0.0);
                 }
-                &mut results[at * height..end]
+                &mut results[*from + at * height..*from + end]
             }
         }
     }
@@ -69,7 +73,7 @@ impl Results<'_> {
     #[inline(always)]
     fn make(&mut self, at: usize, y: &[f64], base: &[f64], f: impl Fn(f64, f64) -> f64) -> bool {
         match self {
-            Results::Growing(results, most) if results.len() == at * y.len() => {
+            Results::Growing { results, from, most } if results.len() == *from + at * y.len() => {
                 results.reserve_exact(*most - results.len());
                 fold::append(results, y, base, f)
             }
@@ -241,7 +245,15 @@ impl Probing<'_> {
         if which == 0 {
             scratch.clear();
         }
-        let finite = difference(shared, entry, which, point, outcome, &mut Results::Growing(scratch, m), 0);
+        let finite = difference(
+            shared,
+            entry,
+            which,
+            point,
+            outcome,
+            &mut Results::Growing { results: scratch, from: 0, most: m },
+            0,
+        );
         let column = &scratch[..m];
         check(finite, outcome, column)?;
         if !is_last || probe.has_failed() {

@@ -1,5 +1,7 @@
 //! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong.
 
+use std::ops::Range;
+
 use super::climb::{Method, Probe, guess};
 use super::groups::Walk;
 use super::line::Lines;
@@ -12,15 +14,29 @@ use super::share::{Probing, Results, Share, Work};
 use super::stencil::Stencil;
 use super::{Defect, Place};
 
+/// Probes that take several rounds go through them all together where the work is shared, so that nobody waits at the
+/// end of a round more often than need be. Else only as many do as have about so many values, so many bounds and so many
+/// last differences, which stay in a cache from one round to the next;
+const CACHED: usize = 1 << 15;
+/// but so many at least, so that a round is worth a message.
+const FEWEST: usize = 8;
+
 /// A derivative being computed.
 pub struct Sweep<'a> {
     shared: Shared<'a>,
     probes: Vec<Probe>,
     stage: Stage,
+    /// The probes on their way. Those before them are done, those after them have yet to begin,
+    stretch: Range<usize>,
+    /// with these stencils, where steps were known beforehand,
+    given: std::vec::IntoIter<Entry>,
+    /// else with steps guessed from this, relative to the magnitudes of what moves.
+    guess: f64,
     /// `height` numbers a probe.
     values: Vec<f64>,
-    /// The same of bounds and of last differences, where there are any.
+    /// The same of bounds, where there are any,
     bounds: Vec<f64>,
+    /// and of the last differences of the probes on their way.
     last: Vec<f64>,
     /// Outcomes on the noise line.
     samples: Samples,
@@ -141,6 +157,9 @@ impl<'a> Sweep<'a> {
             shared,
             probes,
             stage: Stage::Start,
+            stretch: 0..0,
+            given: Vec::new().into_iter(),
+            guess: 0.0,
             values: Vec::new(),
             bounds: Vec::new(),
             last: Vec::new(),
@@ -160,14 +179,14 @@ impl<'a> Sweep<'a> {
                 self.shared.line = NoiseLine::near(&self.shared.plan);
                 self.stage = Stage::Sampling;
             }
-            Stage::Start => self.begin()?,
-            Stage::Sampling => self.sampled()?,
-            Stage::Farther => self.measured()?,
+            Stage::Start => self.begin(shares)?,
+            Stage::Sampling => self.sampled(shares)?,
+            Stage::Farther => self.measured(shares)?,
             Stage::Closer => {
                 self.amend();
-                self.begin()?;
+                self.begin(shares)?;
             }
-            Stage::Probing => self.advance()?,
+            Stage::Probing => self.advance(shares)?,
             Stage::Done => return Ok(None),
         }
         let round = match self.stage {
@@ -183,7 +202,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// What the noise line has told: all of it, or too little.
-    fn sampled(&mut self) -> Result<(), Impasse> {
+    fn sampled(&mut self, shares: usize) -> Result<(), Impasse> {
         if !self.samples.all_arrived() && self.shared.line.try_elsewhere() {
             return Ok(());
         }
@@ -193,14 +212,14 @@ impl<'a> Sweep<'a> {
             self.stage = Stage::Farther;
             return Ok(());
         }
-        self.measured()
+        self.measured(shares)
     }
 
     /// The noise is known, unless it is so large that a shorter line must tell it.
-    fn measured(&mut self) -> Result<(), Impasse> {
+    fn measured(&mut self, shares: usize) -> Result<(), Impasse> {
         self.measure();
         if !self.shared.noise.is_doubtful() || !self.shared.line.come_closer(&self.shared.plan.axes) {
-            return self.begin();
+            return self.begin(shares);
         }
         self.stage = Stage::Closer;
         Ok(())
@@ -235,17 +254,29 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The first stencils.
-    fn begin(&mut self) -> Result<(), Impasse> {
+    fn begin(&mut self, shares: usize) -> Result<(), Impasse> {
         self.stage = Stage::Probing;
         let shared = &mut self.shared;
-        let relative = guess(shared.plan.method, shared.plan.order, shared.noise.finest());
-        let adopts = !shared.round.entries.is_empty();
-        let mut entries = std::mem::take(&mut shared.round.entries).into_iter();
-        let mut round = Vec::with_capacity(self.probes.len());
-        for (index, probe) in self.probes.iter_mut().enumerate() {
-            let entry = if adopts { entries.next() } else { None };
-            if let (Method::Fixed { .. }, Some(entry)) = (probe.method, entry) {
+        self.guess = guess(shared.plan.method, shared.plan.order, shared.noise.finest());
+        self.given = std::mem::take(&mut shared.round.entries).into_iter();
+        self.start(Vec::new(), shares)
+    }
+
+    /// The first stencils of the next probes, in a vector that is empty.
+    fn start(&mut self, mut round: Vec<Entry>, shares: usize) -> Result<(), Impasse> {
+        let shared = &mut self.shared;
+        let together = match shared.plan.method {
+            Method::Climb | Method::Tableau { .. } | Method::Fixed { bounded: true } if shares == 1 => {
+                (CACHED / shared.height()).max(FEWEST)
+            }
+            _ => self.probes.len(),
+        };
+        let first = self.stretch.end;
+        self.stretch = first..(first + together).min(self.probes.len());
+        round.reserve(self.stretch.len());
+        for index in self.stretch.clone() {
+            let probe = &mut self.probes[index];
+            if let (Method::Fixed { .. }, Some(entry)) = (probe.method, self.given.next()) {
                 probe.adopt(entry.stencil());
                 round.push(entry);
                 continue;
@@ -257,7 +288,7 @@ impl<'a> Sweep<'a> {
                     probe.adopt(stencil);
                     stencil
                 }
-                Method::Climb | Method::Tableau { .. } => probe.start(relative),
+                Method::Climb | Method::Tableau { .. } => probe.start(self.guess),
             };
             round.push(place(&shared.plan, probe, index, stencil)?);
         }
@@ -266,19 +297,27 @@ impl<'a> Sweep<'a> {
     }
 
     /// From the outcomes of one round to the stencils of the next.
-    fn advance(&mut self) -> Result<(), Impasse> {
+    fn advance(&mut self, shares: usize) -> Result<(), Impasse> {
         self.shared.scouted = false;
-        let entries = std::mem::take(&mut self.shared.round.entries);
-        let mut next = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let probe = &mut self.probes[entry.probe];
+        let mut entries = std::mem::take(&mut self.shared.round.entries);
+        let mut went_on = 0;
+        for at in 0..entries.len() {
+            let index = entries[at].probe;
+            let probe = &mut self.probes[index];
             match probe.next() {
                 Ok(None) => {}
-                Ok(Some(stencil)) => next.push(place(&self.shared.plan, probe, entry.probe, stencil)?),
-                Err(_) => return Err(Impasse::Failed { probe: entry.probe, steps: probe.stumbles.clone() }),
+                Ok(Some(stencil)) => {
+                    entries[went_on] = place(&self.shared.plan, probe, index, stencil)?;
+                    went_on += 1;
+                }
+                Err(_) => return Err(Impasse::Failed { probe: index, steps: probe.stumbles.clone() }),
             }
         }
-        self.shared.round = Round::new(next);
+        entries.truncate(went_on);
+        if entries.is_empty() {
+            return self.start(entries, shares);
+        }
+        self.shared.round = Round::new(entries);
         Ok(())
     }
 
@@ -303,22 +342,25 @@ impl<'a> Sweep<'a> {
         let points = usize::from(shared.scouted)..shared.round.points();
         self.evaluations += points.len();
         let per_share = entries.len().div_ceil(shares.max(1)).max(1);
-        let probes = &mut self.probes[..];
-        let numbers = probes.len() * height;
+        let numbers = self.probes.len() * height;
+        let some = self.stretch.start * height..self.stretch.end * height;
+        let mut probes = &mut self.probes[self.stretch.clone()];
+        let mut origin = self.stretch.start;
         if entries.len() <= per_share {
-            let growing = |results| Results::Growing(results, numbers);
-            let (values, bounds, last) =
-                (growing(&mut self.values), growing(&mut self.bounds), growing(&mut self.last));
-            let work = Probing { origin: 0, probes, values, bounds, last };
+            let growing = |results, from| Results::Growing { results, from, most: numbers };
+            let (values, bounds) = (growing(&mut self.values, some.start), growing(&mut self.bounds, some.start));
+            let last = Results::Growing { results: &mut self.last, from: 0, most: some.len() };
+            let work = Probing { origin, probes, values, bounds, last };
             return vec![Share::new(shared, points, Work::Probing(work))];
         }
-        let compared = if shared.plan.method == (Method::Fixed { bounded: false }) { 0 } else { numbers };
-        let mut probes = probes;
-        let mut values = filled(&mut self.values, numbers);
-        let mut bounds = filled(&mut self.bounds, compared);
-        let mut last = filled(&mut self.last, compared);
+        let compared = shared.plan.method != (Method::Fixed { bounded: false });
+        let mut values = &mut filled(&mut self.values, numbers)[some.clone()];
+        let (mut bounds, mut last): (&mut [f64], &mut [f64]) = (&mut [], &mut []);
+        if compared {
+            bounds = &mut filled(&mut self.bounds, numbers)[some.clone()];
+            last = filled(&mut self.last, some.len());
+        }
         // Entries ascend by probe, so that each share has a stretch of the probes and of their numbers.
-        let mut origin = 0;
         let mut round = Vec::with_capacity(entries.len().div_ceil(per_share));
         for first in (0..entries.len()).step_by(per_share) {
             let end = entries.len().min(first + per_share);

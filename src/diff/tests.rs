@@ -12,7 +12,7 @@ fn axes(x: &[f64], order: u32) -> Axes {
     Axes::new(x.into(), [(x.len(), kind(order))], Vec::new())
 }
 
-/// Runs a plan; the derivative and the points evaluated.
+/// Runs a plan whose evaluations are known; the derivative and the points evaluated.
 fn run(
     plan: Plan,
     x: &[f64],
@@ -20,6 +20,20 @@ fn run(
     w: Option<&[f64]>,
     shares: usize,
 ) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let expected = plan.evaluations();
+    let (derivative, points) = carry_out(plan, x, f, w, shares);
+    assert_eq!(points.len(), expected);
+    (derivative.values, points)
+}
+
+/// The same whatever the number of evaluations.
+fn carry_out(
+    plan: Plan,
+    x: &[f64],
+    f: &dyn Fn(&[f64]) -> Vec<f64>,
+    w: Option<&[f64]>,
+    shares: usize,
+) -> (Derivative, Vec<Vec<f64>>) {
     let mut points = Vec::new();
     let mut displacement = Displacement::new();
     let mut at = |displacement: &Displacement| {
@@ -32,7 +46,6 @@ fn run(
     };
     plan.scout(&mut displacement);
     let outcome = at(&displacement);
-    let expected = plan.evaluations();
     let mut sweep = plan.start(&outcome, &[], w);
     while let Some(round) = sweep.ask(shares).unwrap() {
         for mut share in round.into_iter().rev() {
@@ -44,8 +57,7 @@ fn run(
             }
         }
     }
-    assert_eq!(points.len(), expected);
-    (sweep.finish().values, points)
+    (sweep.finish(), points)
 }
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Central, Algorithm::Forward, Algorithm::Backward];
@@ -300,4 +312,28 @@ fn moves_are_as_far_as_there_is_room() {
     let (changes, points) = run(plan, &[0.0, 0.25], &|x| vec![3.0 * x[0] + x[1]], None, 1);
     // The one by half, the other whole: the column is what changed.
     assert_eq!((&points[1][..], changes), (&[0.5, 0.375][..], vec![1.625]));
+}
+
+#[test]
+fn how_many_go_together_changes_nothing() {
+    // So many outputs that one share has its coordinates a few at a time.
+    let (n, m) = (30, 5000);
+    let x: Vec<f64> = (0..n).map(|i| 0.3 + i as f64).collect();
+    let f =
+        |x: &[f64]| (0..m).map(|row| (x[row % n] / (1.0 + (row % 7) as f64)).sin() + x[row % 3] * x[n - 1]).collect();
+    let by_hand = Kind { step: Step::Given(1e-4), by_hand: true, ..UNIT };
+    let axes = Axes::new(x.as_slice().into(), [(n - 4, kind(2)), (4, by_hand)], Vec::new());
+    let axes = std::sync::Arc::new(axes);
+    for algorithm in [Algorithm::Auto, Algorithm::AutoForward, Algorithm::Richardson, Algorithm::Central] {
+        let by = |shares| {
+            let plan = Plan::new(axes.clone(), Problem::Jacobian, algorithm, true).unwrap();
+            let (found, points) = carry_out(plan, &x, &f, None, shares);
+            assert_eq!(points.len(), found.evaluations);
+            let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            (bits(found.values), bits(found.bounds.unwrap()), bits(found.steps), found.evaluations)
+        };
+        let alone = by(1);
+        assert_eq!(alone.0.len(), n * m);
+        assert!([2, 7, 64].into_iter().all(|shares| by(shares) == alone), "{algorithm:?}");
+    }
 }

@@ -24,8 +24,8 @@ const THREAD_COST: Duration = Duration::from_micros(100);
 /// Why a sweep ended early.
 #[derive(Debug)]
 pub enum Failure {
-    /// A point failed, and nothing could be had around it. Of all that did, it is the first in the order of the
-    /// plan.
+    /// A point failed, and nothing could be had around it. Of all that did in the same round, it is the first in the
+    /// order of the plan.
     Point {
         /// Where it lies.
         place: Place,
@@ -99,6 +99,7 @@ pub fn sweep(
     let shares = if workers == 1 { 1 } else { workers * SHARES_PER_WORKER };
     // What was wrong where, of every probe that stumbled.
     let mut stumbles = BTreeMap::new();
+    let mut scratch = Vec::new();
     loop {
         let round = match machine.ask(shares) {
             Ok(Some(round)) => round,
@@ -122,14 +123,14 @@ pub fn sweep(
             stride: if typical < SHORT { 64 } else { 1 },
         };
         if workers == 1 {
-            queue.work(pool, base);
+            queue.work(pool, base, &mut scratch);
         } else {
             thread::scope(|scope| {
                 // This thread is a worker too.
                 for _ in 1..workers {
-                    scope.spawn(|| queue.work(pool, base));
+                    scope.spawn(|| queue.work(pool, base, &mut Vec::new()));
                 }
-                queue.work(pool, base);
+                queue.work(pool, base, &mut scratch);
             });
         }
         // Before any failure: a model that was told to stop may have said that it failed.
@@ -147,7 +148,7 @@ pub fn sweep(
 struct Queue<'a, 's> {
     shares: Mutex<std::vec::IntoIter<diff::Share<'s>>>,
     /// The first point known to have failed. Points behind it are not worth evaluating; those before
-    /// it are, so that the failure reported does not depend on the workers.
+    /// it are, so that the failure reported does not depend on who was faster.
     first_failure: AtomicUsize,
     failure: Mutex<Option<Failure>>,
     /// The first failure of each probe in the last round in which it had one.
@@ -160,8 +161,7 @@ struct Queue<'a, 's> {
 }
 
 impl<'s> Queue<'_, 's> {
-    fn work(&self, pool: &Pool, base: &Base) {
-        let mut scratch = Vec::new();
+    fn work(&self, pool: &Pool, base: &Base, scratch: &mut Vec<f64>) {
         let mut loan: Option<Loan<'_>> = None;
         while let Some(mut share) = self.next() {
             let mut from = 0;
@@ -171,8 +171,7 @@ impl<'s> Queue<'_, 's> {
                     Ok(instance) => instance,
                     Err(error) => return self.fail(0, Failure::Opening(error)),
                 };
-                let mut task =
-                    Task { queue: self, share: &mut share, from, scratch: &mut scratch, uncounted: 0, lost: None };
+                let mut task = Task { queue: self, share: &mut share, from, scratch, uncounted: 0, lost: None };
                 instance.sweep(base, &mut task);
                 self.progress.advance(task.uncounted);
                 match task.lost {
