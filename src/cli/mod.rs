@@ -103,7 +103,9 @@ pub fn main() -> ExitCode {
     if !matches!(arguments.command, Command::Worker { .. }) {
         report::keep_stdout();
     }
-    match run(arguments) {
+    let outcome = run(arguments);
+    signals::give_way();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report::failure(&failure);

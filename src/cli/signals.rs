@@ -1,5 +1,6 @@
 //! Ctrl-C and its like: everything that was started ends, then we do.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -13,8 +14,7 @@ pub(super) fn install() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            backend::kill_all();
-            std::process::exit(128 + signal);
+            end(signal)
         }
     });
 }
@@ -28,8 +28,23 @@ pub(super) fn install_draining(stop: impl FnOnce() + Send + 'static) {
             stop();
         }
         if let Some(signal) = signals.next() {
-            backend::kill_all();
-            std::process::exit(128 + signal);
+            end(signal)
         }
     });
+}
+
+/// Whether a signal is ending this program.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+fn end(signal: i32) -> ! {
+    ENDING.store(true, Ordering::SeqCst);
+    backend::kill_all();
+    std::process::exit(128 + signal)
+}
+
+/// Does not return if a signal is ending this program: that its models were killed is not what went wrong.
+pub(super) fn give_way() {
+    while ENDING.load(Ordering::SeqCst) {
+        thread::park();
+    }
 }
