@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <secant.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -85,10 +86,27 @@ static void pause_for(double seconds) {
     nanosleep(&span, NULL);
 }
 
-static void crash(const char *how) {
+static void *write_nowhere(void *unused) {
     volatile int *volatile nowhere = NULL; /* or the compiler sees through it */
-    if (strncmp(how, "abort", 5) == 0) abort();
     *nowhere = 1;
+    return unused;
+}
+
+static int deeper(volatile int *level) {
+    volatile int here[1024];
+    here[0] = *level + 1;
+    return here[0] < 0 ? 0 : deeper(here) + here[0];
+}
+
+static void crash(const char *how) {
+    pthread_t thread;
+    volatile int level = 0;
+    if (strncmp(how, "abort", 5) == 0) abort();
+    if (strncmp(how, "stack", 5) == 0) exit(deeper(&level));
+    if (strncmp(how, "thread", 6) == 0 && pthread_create(&thread, NULL, write_nowhere, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+    write_nowhere(NULL);
 }
 
 static void flood(double megabytes) {

@@ -19,6 +19,8 @@ pub use child::kill_all;
 #[cfg(feature = "cli")]
 pub(crate) use command::{Proposal, infer, observations, rehearse};
 pub use function::Function;
+#[cfg(feature = "cli")]
+pub(crate) use library::announce_crashes;
 pub use library::guest as plugin;
 #[cfg(feature = "cli")]
 pub(crate) use oneshot::answer;

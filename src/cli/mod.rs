@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::api::Error;
+use crate::backend;
 use crate::endpoint::{self, Place, Question};
 use crate::model::ModelErrorKind;
 use args::{Arguments, Command};
@@ -101,6 +102,8 @@ pub fn main() -> ExitCode {
         signals::install();
     }
     if !matches!(arguments.command, Command::Worker { .. }) {
+        // A worker's crash is told by whoever started it.
+        backend::announce_crashes();
         report::keep_stdout();
     }
     let outcome = run(arguments);

@@ -24,12 +24,13 @@ const ROOMS: [&[&str]; 13] = [
 /// What a front door may name of the room of foreign things.
 const BACKEND_BY_API: [&str; 4] = ["Function", "OpenError", "OpenOptions", "open"];
 /// The last five are for `secant new`, which looks at programs before there is a model.
-const BACKEND_BY_CLI: [&str; 11] = [
+const BACKEND_BY_CLI: [&str; 12] = [
     "OpenError",
     "OpenOptions",
     "open",
     "peek",
     "kill_all",
+    "announce_crashes",
     "stdio::guest",
     "Proposal",
     "infer",

@@ -103,6 +103,21 @@ fn a_crash_is_told_by_its_signal() {
 }
 
 #[test]
+fn a_crash_in_this_process_is_told_too() {
+    let how_to_contain_it = "isolation = \"process\"";
+    for (word, signal) in [("crash", "SIGSEGV"), ("crash=abort", "SIGABRT"), ("crash=stack", "SIGSEGV")] {
+        let said = ["libmisbehaving.so crashed", signal, how_to_contain_it];
+        assert_fails(InProcess, word, 4, &said);
+        // On a thread of ours.
+        let jacobian = run(InProcess, "jacobian", word, &[], &["--workers", "2"]).unwrap();
+        assert_failed(&jacobian, word, 4, &said);
+    }
+    // On a thread of its own nobody can be sure whose crash it is: it is as it was.
+    let said = ["this process crashed (SIGSEGV)", "libmisbehaving.so ran in it last", how_to_contain_it];
+    assert_fails(InProcess, "crash=thread", 128 + 11, &said);
+}
+
+#[test]
 fn an_exit_is_told_with_the_last_words() {
     for kind in FENCED {
         assert_fails(kind, "exit", 4, &["crashed", "it exited with code 3", "misbehaving: these are my last words"]);

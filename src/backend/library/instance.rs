@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::Handle;
 use super::abi;
+use super::crash;
 use super::frame::Frame;
 use super::reach::{Grid, give_block};
 use crate::diff::Displacement;
@@ -117,6 +118,7 @@ impl LibraryInstance {
             block: give_block,
         };
         let call = frame.begin();
+        let _inside = crash::inside(self.handle.library.name);
         // SAFETY: the table was checked; the call, the question and all they point to outlive the call.
         let status = unsafe { function(self.handle.instance, call, &raw const question) };
         judge(&self.handle, frame.outcome(status))?;
@@ -124,6 +126,7 @@ impl LibraryInstance {
     }
 
     fn sweep_resident(&mut self, base: &Base, batch: &mut dyn Batch) {
+        let _inside = crash::inside(self.handle.library.name);
         match self.handle.library.table.apply_batch {
             Some(apply_batch) => self.sweep_together(apply_batch, base, batch),
             None => self.sweep_singly(base, batch),
@@ -225,6 +228,7 @@ impl Instance for LibraryInstance {
         let frame = &mut self.frames[0];
         frame.load(inputs, &leaves, layout)?;
         let call = frame.begin();
+        let _inside = crash::inside(self.handle.library.name);
         // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
         // the function returns.
         let status = unsafe { apply(self.handle.instance, call) };
@@ -281,6 +285,7 @@ impl Instance for LibraryInstance {
         self.layout = (Vec::new(), self.handle.next_layout());
         frame.load_shapes(inputs, self.layout.1)?;
         let call = frame.begin();
+        let _inside = crash::inside(self.handle.library.name);
         // SAFETY: the table was checked; the frame, which owns all the call points to, is not touched until
         // the function returns.
         let status = unsafe { function(self.handle.instance, call) };

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod abi;
+mod crash;
 mod frame;
 pub mod guest;
 mod instance;
@@ -15,13 +16,15 @@ mod reach;
 #[cfg(feature = "symbol")]
 mod symbol;
 
+#[cfg(feature = "cli")]
+pub(crate) use crash::announce_crashes;
 pub use load::LoadError;
 #[cfg(feature = "symbol")]
 pub use symbol::Called;
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +34,8 @@ use instance::LibraryInstance;
 
 /// A library that has been loaded and checked.
 pub struct Library {
-    path: PathBuf,
+    /// Its path, for people.
+    name: &'static String,
     table: abi::Table,
     /// Where the library has its table.
     address: usize,
@@ -42,9 +46,11 @@ pub struct Library {
 impl Library {
     /// Loads a library; its instances are made later.
     pub fn load(path: &Path) -> Result<Library, LoadError> {
+        let name = crash::name(path.display().to_string());
+        let _inside = crash::inside(name);
         let (table, address) = load::load(path)?;
         let described = load::describe(&table).map_err(|reason| LoadError { path: path.to_owned(), reason })?;
-        Ok(Library { path: path.to_owned(), table, address, described })
+        Ok(Library { name, table, address, described })
     }
 
     /// What the library says of itself: `{"name", "version", "description", "input_schema", "output_schema"}`,
@@ -152,7 +158,7 @@ impl Handle {
             if !taken.insert(library.address) {
                 return Err(ModelError::failed(format!(
                     "{} allows one instance in a process and already has it: set isolation = \"process\" to have more",
-                    library.path.display()
+                    library.name
                 )));
             }
         }
@@ -165,6 +171,7 @@ impl Handle {
             log: take_log,
         };
         let mut instance = std::ptr::null_mut();
+        let _inside = crash::inside(library.name);
         let Some(create) = library.table.create else { unreachable!("a loaded table has create") };
         // SAFETY: the table was checked; `host` and what it points to outlive the call.
         let status = unsafe { create(&raw const host, &raw mut instance) };
@@ -189,6 +196,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if let Some(destroy) = self.library.table.destroy {
+            let _inside = crash::inside(self.library.name);
             // SAFETY: `create` made the instance, and this is the last reference to it.
             unsafe { destroy(self.instance) };
         }

@@ -3,13 +3,12 @@
 
 #![allow(unreachable_pub)] // what the macro exports
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use num_complex::Complex;
 
 use super::*;
-use crate::backend::library::Library;
+use crate::backend::library::{Library, crash};
 use crate::model::{Instance, Model, ModelError, ModelErrorKind};
 use crate::schema::{Differentiable, Signature};
 use crate::tree::{Abstract, Array, DType, Tree};
@@ -154,7 +153,7 @@ crate::export_plugin!(Everything);
 fn model(config: &Value) -> impl Model {
     let table = secant_plugin();
     let library = Library {
-        path: PathBuf::from("everything"),
+        name: crash::name("everything".to_owned()),
         table: table.raw(),
         address: 0,
         described: table.describe().to_owned(),
@@ -307,7 +306,8 @@ fn no_panic_crosses_the_border() {
     let described: Value = serde_json::from_str(everything).unwrap();
     let signature =
         Signature::parse(&described["input_schema"], &described["output_schema"], &Differentiable::default());
-    let library = Library { path: PathBuf::from("clumsy"), table: table.raw(), address: 0, described: "{}".to_owned() };
+    let library =
+        Library { name: crash::name("clumsy".to_owned()), table: table.raw(), address: 0, described: "{}".to_owned() };
     let model = library.into_model(crate::model::Description::default(), signature.unwrap(), &json!({}));
     assert_eq!(model.max_instances(), Some(1));
     for _ in 0..2 {

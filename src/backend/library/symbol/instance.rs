@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::super::crash;
 use super::Function;
 use super::call::{Call, Slot, read_integer};
 use super::sizes::{Known, path};
@@ -168,6 +169,7 @@ impl Instance for SymbolInstance {
         let function = self.function.clone();
         self.load(inputs)?;
         let entered = enter(&function);
+        let _inside = crash::inside(function.name);
         self.run_watched()?;
         drop(entered);
         self.outputs()
@@ -176,6 +178,7 @@ impl Instance for SymbolInstance {
     fn sweep(&mut self, base: &Base, batch: &mut dyn Batch) {
         let function = self.function.clone();
         let _entered = enter(&function);
+        let _inside = crash::inside(function.name);
         let mut watched = false;
         if self.base != Some(base.id()) {
             if let Err(error) = self.reside(base) {

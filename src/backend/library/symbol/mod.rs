@@ -29,6 +29,7 @@ use libloading::os::unix::{Library as Handle, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW}
 use serde_json::Value;
 
 use super::LoadError;
+use super::crash;
 use super::load::{chain, missing};
 use crate::manifest::{Symbol, Threads};
 use crate::model::{Description, Instance, Model, ModelError};
@@ -113,6 +114,8 @@ impl Found {
     /// Loads the library.
     pub fn into_model(self, description: Description, signature: Signature) -> Result<SymbolModel, LoadError> {
         let Found { called, library, .. } = self;
+        let name = crash::name(format!("{} in {library}", called.symbol.function));
+        let _inside = crash::inside(name);
         for name in &called.symbol.preload {
             // Their functions are for whoever is loaded after them.
             load(&find::library(std::slice::from_ref(name), &library.folder)?, RTLD_GLOBAL)?;
@@ -135,7 +138,7 @@ impl Found {
         let status = status.or(returned.map(|_| called.prototype.arguments.len()));
         let gate = (called.symbol.threads == Threads::One).then(|| gate(&library));
         let function =
-            Function { symbol, address, prototype: called.prototype, signature, inputs, outputs, status, gate };
+            Function { symbol, name, address, prototype: called.prototype, signature, inputs, outputs, status, gate };
         Ok(SymbolModel { description, function: Arc::new(function) })
     }
 }
@@ -176,6 +179,8 @@ fn gate(library: &Library) -> Arc<Mutex<()>> {
 struct Function {
     /// Its name as the library exports it.
     symbol: String,
+    /// What it is called if it crashes.
+    name: &'static String,
     address: usize,
     prototype: Prototype,
     signature: Signature,
