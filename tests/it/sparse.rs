@@ -116,7 +116,7 @@ fn steps_by_hand_and_bounds_are_respected_in_groups() {
             let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
             assert!(x.iter().all(|x| (0.0..=2.0).contains(x)), "{x:?}");
             let y: Vec<f64> = x.iter().map(|x| x.powi(3) + x).collect();
-            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+            Ok(Tree::fields([("y", Tree::from(Array::new(&[y.len()], y)))]))
         },
     );
     let diagonal = Gradient { sparsity: Some(Structure::Diagonal), ..Gradient::default() };
@@ -165,7 +165,7 @@ fn a_pattern_holds_at_a_minimum_and_is_noticed_there_if_it_is_wrong() {
             let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
             let next = x.iter().cycle().skip(1);
             let y: Vec<f64> = x.iter().zip(next).map(|(x, next)| (1.0 - x).powi(2) + weight * next).collect();
-            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+            Ok(Tree::fields([("y", Tree::from(Array::new(&[y.len()], y)))]))
         };
         let inputs = json!({"properties": {"x": array}, "required": ["x"]});
         let outputs = json!({"properties": {"y": array}, "required": ["y"]});
@@ -186,6 +186,31 @@ fn a_pattern_holds_at_a_minimum_and_is_noticed_there_if_it_is_wrong() {
 }
 
 #[test]
+fn a_pattern_holds_for_what_has_few_digits() {
+    // Computed in single precision, whatever the steps are.
+    let array = |dtype: &str| json!({"dtype": dtype, "shape": [null], "differentiable": true});
+    for algorithm in [AlgorithmName::Forward, AlgorithmName::Central, AlgorithmName::Auto] {
+        let model = Model::from_fn(
+            "broyden",
+            &json!({"properties": {"x": array("float64")}, "required": ["x"]}),
+            &json!({"properties": {"y": array("float32")}, "required": ["y"]}),
+            |inputs: &Tree| {
+                let y: Vec<f32> = broyden(&inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec())
+                    .into_iter()
+                    .map(|y| (y + 100.0) as f32)
+                    .collect();
+                Ok(Tree::fields([("y", Tree::from(Array::new(&[y.len()], y)))]))
+            },
+        );
+        let model = model.unwrap().with_gradient(banded(algorithm, true)).unwrap();
+        for shift in 0..8 {
+            let x: Vec<f64> = point(300).iter().map(|x| x + 0.01 * f64::from(shift)).collect();
+            assert_close(&model, &x, 0.5);
+        }
+    }
+}
+
+#[test]
 fn what_the_pattern_leaves_out_is_verified_too() {
     // Nothing depends on z as the pattern has it: twenty empty columns behind a diagonal.
     let file = std::env::temp_dir().join(format!("secant-empty-columns-{}.mtx", std::process::id()));
@@ -200,7 +225,7 @@ fn what_the_pattern_leaves_out_is_verified_too() {
         let evaluate = move |inputs: &Tree| {
             let leaf = |path: &str| inputs.leaf(&path.parse().unwrap()).unwrap().to_vec();
             let y: Vec<f64> = leaf("x").iter().zip(leaf("z")).map(|(x, z)| x * x + weight * z).collect();
-            Ok(Tree::fields([("y", Tree::from(Array::from(y)))]))
+            Ok(Tree::fields([("y", Tree::from(Array::new(&[y.len()], y)))]))
         };
         let inputs = json!({"properties": {"x": array(&json!({})), "z": array(&bounds)}, "required": ["x", "z"]});
         let outputs = json!({"properties": {"y": array(&json!({}))}, "required": ["y"]});
