@@ -17,6 +17,11 @@ pub(crate) const LONGEST_LINE: usize = 256 << 20;
 /// How much of its last words on stderr is kept.
 const LAST_WORDS: usize = 16 << 10;
 
+/// What a pipe holds, in bytes. Whenever one is full or empty somebody sleeps and must be woken; with more than this there is
+/// little to gain, and the pipes of one user should hold no more than 64 MB together (pipe(7)).
+#[cfg(target_os = "linux")]
+const PIPE: usize = 256 << 10;
+
 /// Our ends of the pipes.
 pub(crate) struct Wire {
     /// To its stdin; `None` once closed.
@@ -56,6 +61,11 @@ impl Wire {
         for fd in [Some(&input), Some(&output), errors.as_ref()].into_iter().flatten() {
             let flags = rustix::fs::fcntl_getfl(fd)?;
             rustix::fs::fcntl_setfl(fd, flags | rustix::fs::OFlags::NONBLOCK)?;
+        }
+        #[cfg(target_os = "linux")]
+        for fd in [&input, &output] {
+            // Where it may hold no more it works all the same.
+            let _ = rustix::pipe::fcntl_setpipe_size(fd, PIPE);
         }
         Ok(Wire {
             input: Some(input),

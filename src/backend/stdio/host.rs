@@ -86,6 +86,7 @@ impl Model for Program {
             signature: self.signature.clone(),
             session: Some(session),
             resident: None,
+            chunk: 1,
             cancel: Cancel::default(),
         }))
     }
@@ -98,6 +99,8 @@ pub(super) struct Running {
     pub(super) session: Option<Session>,
     /// The base whose text is at hand, or which the program has been sent.
     pub(super) resident: Option<(u64, Option<Template>)>,
+    /// How many points of that base the program is sent at once.
+    pub(super) chunk: usize,
     cancel: Cancel,
 }
 

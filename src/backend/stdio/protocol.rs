@@ -7,8 +7,9 @@
 //! sends `shutdown` or closes the guest's stdin.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use base64_simd::{AsOut, STANDARD};
+use base64_simd::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -160,14 +161,16 @@ pub(super) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("memory takes every write, and these types every value");
 }
 
-/// Points of a sweep.
-pub(super) fn write_points<'p>(out: &mut Vec<u8>, points: impl Iterator<Item = &'p Displacement>) {
+/// Points of a sweep; `displace` gives one by its number.
+pub(super) fn write_points(out: &mut Vec<u8>, points: Range<usize>, displace: impl Fn(usize, &mut Displacement)) {
+    let mut point = Displacement::new();
     out.push(b'[');
-    for (i, point) in points.enumerate() {
-        out.extend_from_slice(if i == 0 { b"[" } else { b",[" });
+    for k in points.clone() {
+        displace(k, &mut point);
+        out.extend_from_slice(if k == points.start { b"[" } else { b",[" });
         for (j, (coordinate, value)) in point.iter().enumerate() {
             out.extend_from_slice(if j == 0 { b"[" } else { b",[" });
-            out.extend_from_slice(coordinate.to_string().as_bytes());
+            write_json(out, coordinate);
             out.push(b',');
             codec::write_float(out, *value, false);
             out.push(b']');
@@ -187,40 +190,5 @@ pub(super) fn write_outcome(out: &mut Vec<u8>, outcome: &[f64], base64: bool) {
         codec::write_nested(out, &[outcome.len()], &mut outcome.iter(), &|out, value| {
             codec::write_float(out, value, true)
         });
-    }
-}
-
-/// Reads one outcome of a sweep into `values`, whose length is known.
-pub(super) fn read_outcome(entry: &RawValue, values: &mut [f64]) -> Result<(), ModelError> {
-    let text = entry.get();
-    let bad = |what: String| ModelError::broken(format!("an outcome of a sweep is no good: {what}"));
-    match text.as_bytes().first() {
-        Some(b'"') => {
-            let encoded: Cow<'_, str> = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-            let encoded = encoded.as_bytes();
-            let bytes = bytemuck::cast_slice_mut::<f64, u8>(values);
-            let length = STANDARD.decoded_length(encoded).map_err(|error| bad(error.to_string()))?;
-            if length != bytes.len() {
-                return Err(bad(format!("{} bytes, expected {}", length, bytes.len())));
-            }
-            STANDARD.decode(encoded, bytes.as_out()).map_err(|error| bad(error.to_string()))?;
-            Ok(())
-        }
-        Some(b'[') => {
-            let numbers: Vec<Option<f64>> = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-            if numbers.len() != values.len() {
-                return Err(bad(format!("{} numbers, expected {}", numbers.len(), values.len())));
-            }
-            values.iter_mut().zip(numbers).for_each(|(value, number)| *value = number.unwrap_or(f64::NAN));
-            Ok(())
-        }
-        _ => {
-            #[derive(Deserialize)]
-            struct Failed {
-                error: RpcError,
-            }
-            let failed: Failed = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-            Err(failed.error.into())
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! How a running program is swept: many points under way at once, and a crash among them looked into.
 
 use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
+use super::chunk;
 use super::host::Running;
 use super::outcome::Wanted;
 use super::protocol;
@@ -70,7 +70,9 @@ impl Running {
     /// way while the last is worked on.
     pub(super) fn sweep_by_chunks(&mut self, base: &Base, batch: &mut dyn Batch) {
         let mut outcome = vec![0.0; base.of.len()];
-        let mut chunk = 1;
+        if self.resident.as_ref().is_none_or(|(id, _)| *id != base.id()) {
+            self.chunk = 1;
+        }
         let mut told = 0;
         // After a crash among several points each is sent alone, so that the one to blame is known.
         let mut careful = false;
@@ -83,39 +85,39 @@ impl Running {
                     break error;
                 }
                 while sent < batch.len() && sizes.len() < room {
-                    let size = if careful { 1 } else { chunk.min(batch.len() - sent) };
-                    self.ask_chunk(base, batch, sent, size);
+                    let size = if careful { 1 } else { self.chunk.min(batch.len() - sent) };
+                    self.ask_chunk(base, batch, sent..sent + size);
                     sizes.push_back(size);
                     sent += size;
                 }
-                let Some(size) = sizes.pop_front() else { return };
+                let Some(&size) = sizes.front() else { return };
                 let started = Instant::now();
-                match self.chunk_outcomes(size) {
-                    Err(error) => {
-                        sizes.push_front(size);
-                        break error;
-                    }
-                    Ok(entries) => {
-                        for entry in entries {
-                            let result = protocol::read_outcome(&entry, &mut outcome);
-                            let fatal = result.as_ref().is_err_and(|error| error.kind.is_fatal());
-                            let over = batch.tell(told, result.map(|()| &outcome[..])).is_break();
-                            told += 1;
-                            if fatal {
-                                self.session = None;
-                                return;
-                            }
-                            if over {
-                                self.abandon(sizes.len());
-                                return;
-                            }
-                        }
-                        if started.elapsed() < MESSAGE_TIME {
-                            chunk = (chunk * 4).min(MOST_POINTS);
-                        } else if chunk > 1 && started.elapsed() > 4 * MESSAGE_TIME {
-                            chunk /= 2;
-                        }
-                    }
+                let (mut dead, mut over) = (false, false);
+                let answered = self.chunk_outcomes(size, &mut outcome, |result| {
+                    dead = result.as_ref().is_err_and(|error| error.kind.is_fatal());
+                    over = batch.tell(told, result).is_break();
+                    told += 1;
+                    if dead || over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                let answered = match answered {
+                    Ok(answered) => answered,
+                    Err(error) => break error,
+                };
+                sizes.pop_front();
+                if dead {
+                    self.session = None;
+                    return;
+                }
+                if over {
+                    self.abandon(sizes.len());
+                    return;
+                }
+                let elapsed = answered - started;
+                // Fewer, as at the end of a sweep, say nothing of as many.
+                if elapsed < MESSAGE_TIME && size >= self.chunk {
+                    self.chunk = (self.chunk * 4).min(MOST_POINTS);
+                } else if self.chunk > 1 && elapsed > 4 * MESSAGE_TIME {
+                    self.chunk /= 2;
                 }
             };
             let several = sizes.front().is_some_and(|size| *size > 1);
@@ -129,18 +131,11 @@ impl Running {
         }
     }
 
-    fn ask_chunk(&mut self, base: &Base, batch: &dyn Batch, start: usize, size: usize) {
+    fn ask_chunk(&mut self, base: &Base, batch: &dyn Batch, points: Range<usize>) {
         let sent_before = self.resident.as_ref().is_some_and(|(id, _)| *id == base.id());
         self.resident = Some((base.id(), None));
         let Some(session) = &mut self.session else { return };
         let encoding = session.encoding();
-        let points: Vec<Displacement> = (start..start + size)
-            .map(|k| {
-                let mut point = Displacement::new();
-                batch.displace(k, &mut point);
-                point
-            })
-            .collect();
         session.ask("sweep", |out| {
             out.push(b'{');
             if !sent_before {
@@ -156,28 +151,28 @@ impl Running {
                 out.extend_from_slice(b"\"encoding\":\"base64\",");
             }
             out.extend_from_slice(b"\"points\":");
-            protocol::write_points(out, points.iter());
+            protocol::write_points(out, points, |k, point| batch.displace(k, point));
             out.push(b'}');
         });
     }
 
-    fn chunk_outcomes(&mut self, size: usize) -> Result<Vec<Box<RawValue>>, ModelError> {
+    /// Tells the outcomes of the oldest chunk, as long as more are wanted; and when they came.
+    fn chunk_outcomes(
+        &mut self,
+        size: usize,
+        outcome: &mut [f64],
+        tell: impl FnMut(Result<&[f64], ModelError>) -> ControlFlow<()>,
+    ) -> Result<Instant, ModelError> {
         let limit = self.terms.timeout;
         let slack = if size > 1 { HEARTBEAT } else { Duration::ZERO };
         let Some(session) = &mut self.session else { unreachable!("chunks were just sent") };
-        let entries = session.answer(limit, slack, |result| serde_json::from_str::<Vec<Box<RawValue>>>(result.get()));
-        let entries = self.settle(entries)?;
-        match entries {
-            Ok(entries) if entries.len() == size => Ok(entries),
-            Ok(entries) => {
-                self.session = None;
-                Err(ModelError::broken(format!("it answered {} points, {size} were asked for", entries.len())))
-            }
-            Err(error) => {
-                self.session = None;
-                Err(ModelError::broken(format!("its answer to sweep is no good: {error}")))
-            }
-        }
+        let read =
+            session.answer(limit, slack, |result| (Instant::now(), chunk::read(result.get(), size, outcome, tell)));
+        let (answered, read) = self.settle(read)?;
+        read.map(|()| answered).map_err(|error| {
+            self.session = None;
+            ModelError::broken(format!("its answer to sweep is no good: {error}"))
+        })
     }
 
     /// Takes in the answers to what was asked ahead and is not wanted any more.
