@@ -124,6 +124,8 @@ pub(super) fn compare(fresh: &Fresh<'_>, last: Step, order: i32, by_hand: bool, 
 /// Block by block, with the widest vectors the machine has.
 #[multiversion(targets("x86_64+avx2"))]
 fn compare_all(fresh: &Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: &mut Kept<'_>, seen: &mut Seen) {
+    // Made here of what came in registers: what was just stored in parts and is read as a whole waits for all stores
+    // before it, which are those of a whole column.
     let pair = &Pair::new(fresh.step, last, order, by_hand);
     let m = fresh.difference.len();
     let whole = m / BLOCK * BLOCK;
@@ -151,8 +153,7 @@ fn compare_some(pair: &Pair, fresh: &Fresh<'_>, kept: &mut Kept<'_>, rows: Range
     }
 }
 
-/// What was seen so far: counts of outputs, as wide as the numbers they are about, or 0 and another number for no
-/// and yes.
+/// What was seen so far.
 #[derive(Default)]
 struct Seen {
     /// What some output shows.
@@ -278,6 +279,7 @@ impl Pair {
         let base = &rows.base[..n];
         if FIRST && (0..n).fold(0, |bits, row| bits | (outcome[row].to_bits() ^ base[row].to_bits())) == 0 {
             let factor = new_factor + old_factor;
+            // Written apart from what is read, which the compiler could not know.
             let mut bounds = [0.0; BLOCK];
             for row in 0..n {
                 bounds[row] = absolute[row] * factor;

@@ -245,15 +245,8 @@ impl Probing<'_> {
         if which == 0 {
             scratch.clear();
         }
-        let finite = difference(
-            shared,
-            entry,
-            which,
-            point,
-            outcome,
-            &mut Results::Growing { results: scratch, from: 0, most: m },
-            0,
-        );
+        let mut apart = Results::Growing { results: scratch, from: 0, most: m };
+        let finite = difference(shared, entry, which, point, outcome, &mut apart, 0);
         let column = &scratch[..m];
         check(finite, outcome, column)?;
         if !is_last || probe.has_failed() {

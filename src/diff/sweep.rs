@@ -254,6 +254,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
+    /// The noise is known, or nobody asked for it: the first probes begin.
     fn begin(&mut self, shares: usize) -> Result<(), Impasse> {
         self.stage = Stage::Probing;
         let shared = &mut self.shared;
@@ -353,10 +354,9 @@ impl<'a> Sweep<'a> {
             let work = Probing { origin, probes, values, bounds, last };
             return vec![Share::new(shared, points, Work::Probing(work))];
         }
-        let compared = shared.plan.method != (Method::Fixed { bounded: false });
         let mut values = &mut filled(&mut self.values, numbers)[some.clone()];
         let (mut bounds, mut last): (&mut [f64], &mut [f64]) = (&mut [], &mut []);
-        if compared {
+        if shared.plan.method != (Method::Fixed { bounded: false }) {
             bounds = &mut filled(&mut self.bounds, numbers)[some.clone()];
             last = filled(&mut self.last, some.len());
         }
