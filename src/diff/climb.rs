@@ -178,8 +178,7 @@ impl Probe {
     }
 
     /// The stencil of a step by hand.
-    pub(super) fn by_hand(&self) -> Stencil {
-        let shape = if self.order == 1 { Shape::Forward } else { Shape::Central };
+    pub(super) fn by_hand(&self, shape: Shape) -> Stencil {
         Stencil::within(shape, self.reach.step, self.reach.up, self.reach.down)
     }
 

@@ -132,8 +132,7 @@ pub struct Plan {
     pub(super) axes: Arc<Axes>,
     pub(super) lines: Lines,
     pub(super) method: Method,
-    /// Order of the differences: 1 or 2.
-    pub(super) order: u32,
+    pub(super) shape: Shape,
     /// The first round, where its steps are known already.
     pub(super) first: Round,
     pub(super) uses_base: bool,
@@ -163,7 +162,6 @@ impl Plan {
             Algorithm::Richardson => (Shape::Central, Method::Tableau { points: 10 }),
             Algorithm::Central4 => (Shape::Central, Method::Tableau { points: 4 }),
         };
-        let order = if shape == Shape::Central { 2 } else { 1 };
         let vjp = matches!(problem, Problem::Vjp);
         let grouped = matches!(problem, Problem::Groups(_) | Problem::Moves(..));
         let lines = match (problem, algorithm) {
@@ -210,7 +208,7 @@ impl Plan {
             || probes == 0
             || grouped
             || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
-        Ok(Plan { axes, lines, method, order, first: Round::new(entries), uses_base, vjp })
+        Ok(Plan { axes, lines, method, shape, first: Round::new(entries), uses_base, vjp })
     }
 
     /// The same, to be started from the base, which was evaluated already.
@@ -227,7 +225,7 @@ impl Plan {
         base + noise
             + match self.method {
                 Method::Fixed { bounded } => self.first.points() * if bounded && noise > 0 { 2 } else { 1 },
-                Method::Climb => probes * 3 * self.order as usize,
+                Method::Climb => probes * 3 * self.shape.order() as usize,
                 Method::Tableau { points } => probes * usize::from(points),
             }
     }

@@ -28,6 +28,13 @@ pub(super) enum Shape {
     Backward,
 }
 
+impl Shape {
+    /// The order of the differences: 1 or 2.
+    pub(super) fn order(self) -> u32 {
+        if self == Shape::Central { 2 } else { 1 }
+    }
+}
+
 impl Stencil {
     /// The stencil of step `h` where there is room, else the best that stays within `up` and `down`.
     ///

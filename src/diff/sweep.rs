@@ -28,9 +28,7 @@ pub struct Sweep<'a> {
     stage: Stage,
     /// The probes on their way. Those before them are done, those after them have yet to begin,
     stretch: Range<usize>,
-    /// with these stencils, where steps were known beforehand,
-    given: std::vec::IntoIter<Entry>,
-    /// else with steps guessed from this, relative to the magnitudes of what moves.
+    /// with this step relative to the magnitude of what moves, if it is not given.
     guess: f64,
     /// `height` numbers a probe.
     values: Vec<f64>,
@@ -138,7 +136,7 @@ impl<'a> Sweep<'a> {
         assert!(cotangent.is_none_or(|w| w.len() == outcome.len()));
         let round = std::mem::take(&mut plan.first);
         let probes = (0..plan.lines.len(&plan.axes))
-            .map(|probe| Probe::new(plan.method, plan.order, plan.lines.reach(&plan.axes, probe)))
+            .map(|probe| Probe::new(plan.method, plan.shape.order(), plan.lines.reach(&plan.axes, probe)))
             .collect();
         let product = cotangent.map_or(0.0, |w| super::fold::dot(w, outcome));
         let shared = Shared {
@@ -158,7 +156,6 @@ impl<'a> Sweep<'a> {
             probes,
             stage: Stage::Start,
             stretch: 0..0,
-            given: Vec::new().into_iter(),
             guess: 0.0,
             values: Vec::new(),
             bounds: Vec::new(),
@@ -257,35 +254,29 @@ impl<'a> Sweep<'a> {
     /// The noise is known, or nobody asked for it: the first probes begin.
     fn begin(&mut self, shares: usize) -> Result<(), Impasse> {
         self.stage = Stage::Probing;
-        let shared = &mut self.shared;
-        self.guess = guess(shared.plan.method, shared.plan.order, shared.noise.finest());
-        self.given = std::mem::take(&mut shared.round.entries).into_iter();
+        let Shared { plan, round, noise, .. } = &self.shared;
+        if plan.method == (Method::Fixed { bounded: false }) {
+            // There is one round, which is planned.
+            self.stretch = 0..self.probes.len();
+            self.probes.iter_mut().zip(&round.entries).for_each(|(probe, entry)| probe.adopt(entry.stencil()));
+            return Ok(());
+        }
+        self.guess = guess(plan.method, plan.shape.order(), noise.finest());
         self.start(Vec::new(), shares)
     }
 
     /// The first stencils of the next probes, in a vector that is empty.
     fn start(&mut self, mut round: Vec<Entry>, shares: usize) -> Result<(), Impasse> {
         let shared = &mut self.shared;
-        let together = match shared.plan.method {
-            Method::Climb | Method::Tableau { .. } | Method::Fixed { bounded: true } if shares == 1 => {
-                (CACHED / shared.height()).max(FEWEST)
-            }
-            _ => self.probes.len(),
-        };
+        let together = if shares == 1 { (CACHED / shared.height()).max(FEWEST) } else { self.probes.len() };
         let first = self.stretch.end;
         self.stretch = first..(first + together).min(self.probes.len());
         round.reserve(self.stretch.len());
         for index in self.stretch.clone() {
             let probe = &mut self.probes[index];
-            if let (Method::Fixed { .. }, Some(entry)) = (probe.method, self.given.next()) {
-                probe.adopt(entry.stencil());
-                round.push(entry);
-                continue;
-            }
             let stencil = match probe.method {
-                // A step by hand among automatic ones.
                 Method::Fixed { .. } => {
-                    let stencil = probe.by_hand();
+                    let stencil = probe.by_hand(shared.plan.shape);
                     probe.adopt(stencil);
                     stencil
                 }
