@@ -55,7 +55,8 @@ pub(super) enum Side {
 pub(super) struct Verdict {
     /// Some output would gain from a larger step: its truncation does not show yet, its noise does.
     pub(super) grow: bool,
-    /// The step that some output would rather have, smaller than all that were tried; infinite if there is none.
+    /// The step that some output would rather have, smaller than all that were tried; infinite if there is none, or
+    /// if this is not the first pair of steps since a start.
     pub(super) shrink_to: f64,
     /// No output changed by more than its noise.
     pub(super) silent: bool,

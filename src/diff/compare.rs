@@ -85,12 +85,14 @@ pub(super) struct Kept<'a> {
     pub(super) bound: &'a mut [f64],
     /// The last difference. Without it that is the value, and there is no bound yet.
     pub(super) last: Option<&'a [f64]>,
+    /// Whether that is the first of steps below all that were tried before.
+    pub(super) lower: bool,
 }
 
 impl Kept<'_> {
     /// Gives up what differences with far shorter steps disprove: where truncation follows no power of the step, as
     /// of an oscillation that longer steps passed over, bounds that were made of it are no bounds.
-    pub(super) fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
+    fn doubt(&mut self, fresh: &Fresh<'_>, last: Step, order: i32) {
         let Some(previous) = self.last else { return };
         let gain = (fresh.step.length / last.length).powi(order) - 1.0;
         for (row, (new, old)) in fresh.difference.iter().zip(previous).enumerate() {
@@ -105,14 +107,18 @@ impl Kept<'_> {
 /// Compares a fresh difference with the last, and keeps what is better; with `by_hand` the last, whose bound this
 /// gives.
 pub(super) fn compare(fresh: &Fresh<'_>, last: Step, order: i32, by_hand: bool, kept: &mut Kept<'_>) -> Verdict {
+    if kept.lower {
+        kept.doubt(fresh, last, order);
+    }
     let mut seen = Seen { ratios: [f64::INFINITY; LANES], ..Seen::default() };
     compare_all(fresh, last, order, by_hand, kept, &mut seen);
     let silent = seen.flags & LOUD == 0;
     // Truncation grows with the step's order, noise shrinks with the step.
     let ratio = seen.ratios.into_iter().fold(f64::INFINITY, f64::min);
+    let shorter = last.length.min(fresh.step.length);
     Verdict {
         grow: seen.flags & WANTING != 0,
-        shrink_to: (ratio / 2.0).powf(1.0 / f64::from(order + 1)) * last.length.min(fresh.step.length),
+        shrink_to: if ratio < f64::INFINITY { shorter * (ratio / 2.0).powf(1.0 / f64::from(order + 1)) } else { ratio },
         silent,
         dead: silent && fresh.is_dead(),
         poor: seen.flags & KNOWN == 0,
@@ -147,9 +153,10 @@ fn compare_some(pair: &Pair, fresh: &Fresh<'_>, kept: &mut Kept<'_>, rows: Range
         absolute: &fresh.noise.absolute[rows.clone()],
         relative: &fresh.noise.relative[rows],
     };
-    match kept.last {
-        None => pair.compare::<true>(some, value, bound, seen),
-        Some(_) => pair.compare::<false>(some, value, bound, seen),
+    match (kept.last, kept.lower) {
+        (None, _) => pair.compare::<true, true>(some, value, bound, seen),
+        (Some(_), true) => pair.compare::<false, true>(some, value, bound, seen),
+        (Some(_), false) => pair.compare::<false, false>(some, value, bound, seen),
     }
 }
 
@@ -160,7 +167,7 @@ struct Seen {
     flags: u64,
     /// Outputs that keep the fresh difference.
     chosen: u64,
-    /// The least ratios of noise to truncation, where that matters.
+    /// The least ratios of noise to truncation, where that matters and somebody asks.
     ratios: [f64; LANES],
     /// Whether some were looked at closely.
     closely: bool,
@@ -240,10 +247,17 @@ impl Pair {
         Pair { fresh, last, by_hand, grows, ratio, gain, to_short, to_long }
     }
 
+    /// With `FIRST` the last difference is the value; with `STARTS` somebody asks whether to start again lower.
     #[inline(always)]
-    fn compare<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+    fn compare<const FIRST: bool, const STARTS: bool>(
+        &self,
+        rows: Rows<'_>,
+        value: &mut [f64],
+        bound: &mut [f64],
+        seen: &mut Seen,
+    ) {
         if self.by_hand || !self.grows {
-            return self.closely::<FIRST>(rows, value, bound, seen);
+            return self.closely::<FIRST, STARTS>(rows, value, bound, seen);
         }
         let old = rows.old.unwrap_or(value);
         // Most entries of many matrices are zero.
@@ -254,7 +268,7 @@ impl Pair {
         let factor = SEEN * DEVIATIONS * (self.last.amplification + self.fresh.amplification);
         let pairs = rows.new.iter().zip(old).zip(rows.absolute);
         if pairs.fold(0, |any, ((new, old), noise)| any | u64::from((new - old).abs() > factor * noise)) != 0 {
-            self.closely::<FIRST>(rows, value, bound, seen);
+            self.closely::<FIRST, STARTS>(rows, value, bound, seen);
         } else {
             self.keep_longer::<FIRST>(rows, value, bound, seen);
         }
@@ -342,7 +356,13 @@ impl Pair {
 
     /// Whatever the outputs show.
     #[inline(always)]
-    fn closely<const FIRST: bool>(&self, rows: Rows<'_>, value: &mut [f64], bound: &mut [f64], seen: &mut Seen) {
+    fn closely<const FIRST: bool, const STARTS: bool>(
+        &self,
+        rows: Rows<'_>,
+        value: &mut [f64],
+        bound: &mut [f64],
+        seen: &mut Seen,
+    ) {
         let n = value.len();
         let (bound, outcome, difference) = (&mut bound[..n], &rows.outcome[..n], &rows.new[..n]);
         let (absolute, relative) = (&rows.absolute[..n], &rows.relative[..n]);
@@ -389,13 +409,16 @@ impl Pair {
             let enough = most(FAIR, FAIR_IN_NOISE * relative[row]) * magnitude;
             flags |= flag(truncates | (bound[row] <= enough), KNOWN);
             chosen += u64::from(better & (extrapolates != grows));
-            let matters = truncates & lacks & (truncation > short_noise);
-            ratios[row] = select(matters, short_noise / truncation, f64::INFINITY);
+            if STARTS {
+                let matters = truncates & lacks & (truncation > short_noise);
+                ratios[row] = select(matters, short_noise / truncation, f64::INFINITY);
+            }
         }
         seen.closely = true;
         seen.chosen += if by_hand { 0 } else { chosen };
         seen.flags |= flags;
-        for ratios in all_ratios.as_chunks::<LANES>().0 {
+        let all_ratios = if STARTS { all_ratios.as_chunks::<LANES>().0 } else { &[] };
+        for ratios in all_ratios {
             for (least, ratio) in seen.ratios.iter_mut().zip(ratios) {
                 *least = if ratio < least { *ratio } else { *least };
             }
@@ -445,15 +468,15 @@ mod tests {
             let new: Vec<f64> = old.iter().zip(&outputs).map(|(old, (_, part, _))| old + part * 1e-10).collect();
             let rows = Rows { new: &new, old: None, outcome: &outcome, base: &outcome, absolute: &noise, relative: &relative };
             let again = Rows { old: Some(&old), ..rows };
-            let close = by(Pair::closely::<true>, rows, &old, f64::NAN);
+            let close = by(Pair::closely::<true, true>, rows, &old, f64::NAN);
             prop_assert!(agree(&close, &by(Pair::keep_longer::<true>, rows, &old, f64::NAN)));
-            prop_assert!(agree(&close, &by(Pair::compare::<true>, rows, &old, f64::NAN)));
-            let close = by(Pair::closely::<false>, again, &old, before);
+            prop_assert!(agree(&close, &by(Pair::compare::<true, true>, rows, &old, f64::NAN)));
+            let close = by(Pair::closely::<false, true>, again, &old, before);
             prop_assert!(agree(&close, &by(Pair::keep_longer::<false>, again, &old, before)));
             let zeros = vec![0.0; outputs.len()];
             let rows = Rows { new: &zeros, ..rows };
-            let close = by(Pair::closely::<true>, rows, &zeros, f64::NAN);
-            prop_assert!(agree(&close, &by(Pair::compare::<true>, rows, &zeros, f64::NAN)));
+            let close = by(Pair::closely::<true, true>, rows, &zeros, f64::NAN);
+            prop_assert!(agree(&close, &by(Pair::compare::<true, true>, rows, &zeros, f64::NAN)));
         }
     }
 }

@@ -271,11 +271,9 @@ impl Probing<'_> {
             value: self.values.column(at, height),
             bound: self.bounds.column(at, height),
             last: if probe.is_bounded() { Some(self.last.column(at, height)) } else { None },
+            lower: probe.started_lower(),
         };
         let last = Step { length: probe.last, amplification: probe.last_amplification };
-        if probe.started_lower() {
-            kept.doubt(&fresh, last, entry.rule.order());
-        }
         let verdict = compare(&fresh, last, entry.rule.order(), probe.is_fixed(), &mut kept);
         probe.compared(step.amplification, verdict);
         if probe.goes_on() {
