@@ -273,28 +273,27 @@ pub(crate) fn last_lines(text: &str) -> String {
 pub(crate) fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it exited with code {code}"),
-        (_, Some(number)) => {
-            let name = Signal::from_named_raw(number).and_then(name);
-            match name {
-                Some(name) => format!("it was killed by {name}"),
-                None => format!("it was killed by signal {number}"),
-            }
-        }
+        (_, Some(number)) => match signal_name(number) {
+            Some((name, meaning)) => format!("it was killed by {name}{meaning}"),
+            None => format!("it was killed by signal {number}"),
+        },
         _ => format!("it ended: {status}"),
     }
 }
 
-fn name(signal: Signal) -> Option<&'static str> {
+/// The name of a signal, and what it means to people. May be called in a signal handler.
+pub(super) fn signal_name(number: i32) -> Option<(&'static str, &'static str)> {
     let names = [
-        (Signal::SEGV, "SIGSEGV (a bad memory access)"),
-        (Signal::ABORT, "SIGABRT (it aborted itself)"),
-        (Signal::BUS, "SIGBUS (a bad memory access)"),
-        (Signal::FPE, "SIGFPE (an arithmetic error)"),
-        (Signal::ILL, "SIGILL (an illegal instruction)"),
-        (Signal::KILL, "SIGKILL (perhaps out of memory)"),
-        (Signal::TERM, "SIGTERM"),
-        (Signal::INT, "SIGINT"),
-        (Signal::PIPE, "SIGPIPE"),
+        (Signal::SEGV, "SIGSEGV", " (a bad memory access)"),
+        (Signal::ABORT, "SIGABRT", " (it aborted itself)"),
+        (Signal::BUS, "SIGBUS", " (a bad memory access)"),
+        (Signal::FPE, "SIGFPE", " (an arithmetic error)"),
+        (Signal::ILL, "SIGILL", " (an illegal instruction)"),
+        (Signal::KILL, "SIGKILL", " (perhaps out of memory)"),
+        (Signal::TERM, "SIGTERM", ""),
+        (Signal::INT, "SIGINT", ""),
+        (Signal::PIPE, "SIGPIPE", ""),
     ];
-    names.into_iter().find(|(known, _)| *known == signal).map(|(_, name)| name)
+    let (_, name, meaning) = names.into_iter().find(|(known, ..)| known.as_raw() == number)?;
+    Some((name, meaning))
 }

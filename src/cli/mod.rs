@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
     }
     if !matches!(arguments.command, Command::Worker { .. }) {
         // A worker's crash is told by whoever started it.
-        backend::announce_crashes();
+        backend::announce_crashes(Failure::Crash(String::new()).exit_code());
         report::keep_stdout();
     }
     let outcome = run(arguments);

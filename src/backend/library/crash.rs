@@ -35,11 +35,11 @@ impl Drop for Inside {
     }
 }
 
-/// From now on a library that crashes in this process is named before the process ends: with exit code 4, or as it
+/// From now on a library that crashes in this process is named before the process ends: with this exit code, or as it
 /// would have ended where the crash may not be the library's.
 #[cfg(feature = "cli")]
-pub(crate) fn announce_crashes() {
-    handler::install();
+pub(crate) fn announce_crashes(exit_code: u8) {
+    handler::install(exit_code.into());
 }
 
 #[cfg(feature = "cli")]
@@ -49,33 +49,29 @@ mod handler {
     use std::sync::atomic::Ordering;
 
     use super::{INSIDE, LAST};
+    use crate::backend::child::signal_name;
 
-    const SIGNALS: [(c_int, &str); 5] = [
-        (libc::SIGSEGV, "SIGSEGV"),
-        (libc::SIGBUS, "SIGBUS"),
-        (libc::SIGFPE, "SIGFPE"),
-        (libc::SIGILL, "SIGILL"),
-        (libc::SIGABRT, "SIGABRT"),
-    ];
+    const SIGNALS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
     /// The code of a signal that a process sent; `libc` has it for Linux alone.
     const SENT: c_int = if cfg!(target_os = "macos") { 0x10001 } else { 0 };
 
-    /// What happened at these signals before: Rust's own look for a stack that overflowed is among it.
-    static BEFORE: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
+    /// What happened at these signals before, Rust's own look for a stack that overflowed among it; and the exit code
+    /// of a library's crash.
+    static SETTLED: OnceLock<([libc::sigaction; SIGNALS.len()], c_int)> = OnceLock::new();
 
-    pub(super) fn install() {
-        let before = SIGNALS.map(|(signal, _)| {
+    pub(super) fn install(exit_code: c_int) {
+        let before = SIGNALS.map(|signal| {
             // SAFETY: a struct of integers, for which zero is a value.
             let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
             // SAFETY: no new action is given; the old one is written where there is room for it.
             unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut before) };
             before
         });
-        if BEFORE.set(before).is_err() {
+        if SETTLED.set((before, exit_code)).is_err() {
             return;
         }
-        for (signal, _) in SIGNALS {
+        for signal in SIGNALS {
             // SAFETY: as above.
             let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
             action.sa_sigaction = tell as *const () as usize;
@@ -87,17 +83,19 @@ mod handler {
     }
 
     extern "C" fn tell(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-        let name = SIGNALS.iter().find(|(number, _)| *number == signal).map_or("a signal", |(_, name)| name);
+        // Set before this can be called.
+        let Some((before, exit_code)) = SETTLED.get() else { return };
+        let name = signal_name(signal).map_or("a signal", |(name, _)| name);
         if let Some(library) = INSIDE.get() {
             say(&[library, " crashed (", name, ") and took this process with it", ADVICE]);
             // SAFETY: it runs nothing on its way, since nothing can be relied on.
-            unsafe { libc::_exit(4) }
+            unsafe { libc::_exit(*exit_code) }
         }
         // SAFETY: null, or a name that lives for good.
         if let Some(library) = unsafe { LAST.load(Ordering::Relaxed).as_ref() } {
             say(&["this process crashed (", name, "); ", library, " ran in it last", ADVICE]);
         }
-        hand_on(signal, info);
+        hand_on(signal, info, before);
     }
 
     const ADVICE: &str = "\n       isolation = \"process\" in its manifest gives it processes of its own: a crash is then an \
@@ -111,9 +109,8 @@ mod handler {
     }
 
     /// Does what would have happened without us.
-    fn hand_on(signal: c_int, info: *mut libc::siginfo_t) {
-        let at = SIGNALS.iter().position(|(number, _)| *number == signal);
-        if let Some(before) = BEFORE.get().zip(at).map(|(all, at)| &all[at]) {
+    fn hand_on(signal: c_int, info: *mut libc::siginfo_t, before: &[libc::sigaction]) {
+        if let Some((_, before)) = SIGNALS.iter().zip(before).find(|(number, _)| **number == signal) {
             // SAFETY: an action that was in force before.
             unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
         }
