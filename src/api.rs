@@ -72,7 +72,7 @@ impl Inputs for Tree {
 /// let jacobian = model.jacobian(&json!({"x": 3.0})).run()?;
 /// let (_, _, block) = jacobian.blocks().next().unwrap();
 /// # let secant::Block::Real(block) = block else { unreachable!() };
-/// let bound = jacobian.report.bounds.as_ref().unwrap().total();
+/// let bound = jacobian.report.total_bound.unwrap();
 /// assert!((block.sum() - 6.0).abs() <= bound && bound < 1e-8);
 /// # Ok::<(), secant::Error>(())
 /// ```
@@ -329,7 +329,8 @@ impl<'m, T> Query<'m, T> {
         self
     }
 
-    /// Bounds of the errors in the report, even where that takes further evaluations.
+    /// Bounds of the errors in the report, each in the place of the number it is for, even where that takes further
+    /// evaluations.
     pub fn bounds(mut self) -> Self {
         self.settings.bounds = true;
         self

@@ -1,4 +1,5 @@
-//! An evaluation allocates nothing once a sweep is under way: counted by an allocator that counts.
+//! An evaluation allocates nothing once a sweep is under way, and nothing is held that nobody asked for: counted by an
+//! allocator that counts.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -12,24 +13,36 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that are held, and the most that were.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is left to the system's allocator; a thread-local counter that needs no
-// initialisation and no destructor is all that is added.
+/// Some bytes more and others less are held.
+fn hold(more: usize, less: usize) {
+    HELD.set(HELD.get().wrapping_add(more).wrapping_sub(less));
+    MOST.set(MOST.get().max(HELD.get()));
+}
+
+// SAFETY: everything is left to the system's allocator; thread-local counters that need no
+// initialisation and no destructor are all that is added.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        hold(layout.size(), 0);
         // SAFETY: handed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(0, layout.size());
         // SAFETY: handed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        hold(size, layout.size());
         // SAFETY: handed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -87,6 +100,18 @@ fn a_library_is_evaluated_without_allocating() {
         // Vectors of all coordinates grow by doubling, and a round has some of its own: some more, not thousands.
         assert!(many < few + 250, "{algorithm}: {few} {many}");
     }
+    // A matrix is held; the bounds of its errors only if they are asked for.
+    let inputs = inputs(1024);
+    let most = |bounded: bool| {
+        let query = model.jacobian(&inputs).algorithm(AlgorithmName::Auto).workers(1);
+        let before = HELD.get();
+        MOST.set(before);
+        drop(if bounded { query.bounds() } else { query }.run().unwrap());
+        MOST.get() - before
+    };
+    let matrix = 8 * 1024 * 1024;
+    assert!(most(false) < matrix + matrix / 4, "{}", most(false));
+    assert!((2 * matrix..2 * matrix + matrix / 4).contains(&most(true)), "{}", most(true));
 }
 
 #[cfg(feature = "symbol")]

@@ -168,15 +168,17 @@ pub(super) fn derivative(report: &Report) {
         });
         vec![format!("noise of {of}"), range(noise.least, noise.most) + &digits]
     }));
+    let what = if report.samples.is_some() { "standard error" } else { "error" };
     if let Some(bounds) = &report.bounds {
-        let what = if report.samples.is_some() { "standard error" } else { "error" };
         rows.extend(
             bounds
                 .largest()
                 .into_iter()
                 .map(|(block, most)| vec![format!("{what} of {block}"), format!("at most {most:.1e}")]),
         );
-        rows.push(vec![format!("{what} of all, as a norm"), format!("at most {:.1e}", bounds.total())]);
+    }
+    if let Some(total) = report.total_bound {
+        rows.push(vec![format!("{what} of all, as a norm"), format!("at most {total:.1e}")]);
     }
     eprint!("{}", table(&rows));
     for stumble in &report.stumbles {

@@ -137,11 +137,13 @@ pub struct Plan {
     pub(super) first: Round,
     pub(super) uses_base: bool,
     pub(super) vjp: bool,
+    /// Whether bounds are of use once their probe is done: else only what they amount to together is kept.
+    pub(super) keeps_bounds: bool,
 }
 
 impl Plan {
-    /// Plans the evaluations, or lists every coordinate that cannot be differentiated. With `bounded` the errors of
-    /// steps given by hand are bounded too, which takes further evaluations.
+    /// Plans the evaluations, or lists every coordinate that cannot be differentiated. With `bounded` every number comes
+    /// with the bound of its error, that of steps given by hand too, which takes further evaluations.
     ///
     /// [`Algorithm::Stochastic`] and [`Algorithm::Orthogonal`] become central where that is no dearer, and for a JVP, whose one
     /// direction is known.
@@ -183,6 +185,7 @@ impl Plan {
         }
         // A random estimate shows its error by itself.
         let method = if matches!(lines, Lines::Random(_)) { Method::Fixed { bounded: false } } else { method };
+        let keeps_bounds = bounded || !matches!(lines, Lines::Axes);
         let probes = lines.len(&axes);
         let known = if matches!(method, Method::Fixed { .. }) { probes } else { 0 };
         let mut entries = Vec::with_capacity(known);
@@ -208,7 +211,7 @@ impl Plan {
             || probes == 0
             || grouped
             || entries.iter().any(|entry: &Entry| entry.rule.uses_base());
-        Ok(Plan { axes, lines, method, shape, first: Round::new(entries), uses_base, vjp })
+        Ok(Plan { axes, lines, method, shape, first: Round::new(entries), uses_base, vjp, keeps_bounds })
     }
 
     /// The same, to be started from the base, which was evaluated already.

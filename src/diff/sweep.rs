@@ -12,7 +12,7 @@ use super::round::{Entry, Round};
 use super::samples::Samples;
 use super::share::{Probing, Results, Share, Work};
 use super::stencil::Stencil;
-use super::{Defect, Place};
+use super::{Defect, Place, fold};
 
 /// Probes that take several rounds go through them all together where the work is shared, so that nobody waits at the
 /// end of a round more often than need be. Else only as many do as have about so many values, so many bounds and so many
@@ -32,10 +32,12 @@ pub struct Sweep<'a> {
     guess: f64,
     /// `height` numbers a probe.
     values: Vec<f64>,
-    /// The same of bounds, where there are any,
+    /// The same of bounds, where there are any; of those of the probes on their way alone if they are not kept,
     bounds: Vec<f64>,
     /// and of the last differences of the probes on their way.
     last: Vec<f64>,
+    /// The sum of the squares of the bounds of the probes that are done.
+    squares: f64,
     /// Outcomes on the noise line.
     samples: Samples,
     evaluations: usize,
@@ -89,8 +91,11 @@ pub struct Derivative {
     /// taken of them. Empty if there are no groups.
     pub units: Vec<f64>,
     /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
-    /// standard error. Absent where no bounds were asked for.
+    /// standard error. Absent where none were asked for, unless they are of a JVP or of groups and nothing more to
+    /// compute.
     pub bounds: Option<Vec<f64>>,
+    /// The root of the sum of the squares of all bounds, asked for or not. Absent where there are none.
+    pub total_bound: Option<f64>,
     /// The step of every coordinate; empty where moves were given.
     pub steps: Vec<f64>,
     /// The noise of every output, as a standard deviation; of a VJP that of the product. Absent where it was not
@@ -138,7 +143,7 @@ impl<'a> Sweep<'a> {
         let probes = (0..plan.lines.len(&plan.axes))
             .map(|probe| Probe::new(plan.method, plan.shape.order(), plan.lines.reach(&plan.axes, probe)))
             .collect();
-        let product = cotangent.map_or(0.0, |w| super::fold::dot(w, outcome));
+        let product = cotangent.map_or(0.0, |w| fold::dot(w, outcome));
         let shared = Shared {
             m: outcome.len(),
             scout: outcome,
@@ -160,6 +165,7 @@ impl<'a> Sweep<'a> {
             values: Vec::new(),
             bounds: Vec::new(),
             last: Vec::new(),
+            squares: 0.0,
             samples: Samples::default(),
             evaluations: 1,
         }
@@ -265,8 +271,26 @@ impl<'a> Sweep<'a> {
         self.start(Vec::new(), shares)
     }
 
+    /// The probes on their way are done: what their bounds amount to, if they have any.
+    fn add_up(&mut self) {
+        if self.shared.plan.method == (Method::Fixed { bounded: false }) {
+            return;
+        }
+        let height = self.shared.height();
+        let from = if self.shared.plan.keeps_bounds { self.stretch.start } else { 0 };
+        for (at, probe) in (from..).zip(&self.probes[self.stretch.clone()]) {
+            self.squares += if probe.is_bounded() {
+                let bounds = &self.bounds[at * height..(at + 1) * height];
+                fold::dot(bounds, bounds)
+            } else {
+                f64::INFINITY
+            };
+        }
+    }
+
     /// The first stencils of the next probes, in a vector that is empty.
     fn start(&mut self, mut round: Vec<Entry>, shares: usize) -> Result<(), Impasse> {
+        self.add_up();
         let shared = &mut self.shared;
         let together = if shares == 1 { (CACHED / shared.height()).max(FEWEST) } else { self.probes.len() };
         let first = self.stretch.end;
@@ -339,16 +363,21 @@ impl<'a> Sweep<'a> {
         let mut probes = &mut self.probes[self.stretch.clone()];
         let mut origin = self.stretch.start;
         if entries.len() <= per_share {
-            let growing = |results, from| Results::Growing { results, from, most: numbers };
-            let (values, bounds) = (growing(&mut self.values, some.start), growing(&mut self.bounds, some.start));
-            let last = Results::Growing { results: &mut self.last, from: 0, most: some.len() };
+            let kept = |results| Results::Growing { results, from: some.start, most: numbers };
+            let passing = |results| Results::Growing { results, from: 0, most: some.len() };
+            let keeps = shared.plan.keeps_bounds;
+            let bounds = if keeps { kept(&mut self.bounds) } else { passing(&mut self.bounds) };
+            let (values, last) = (kept(&mut self.values), passing(&mut self.last));
             let work = Probing { origin, probes, values, bounds, last };
             return vec![Share::new(shared, points, Work::Probing(work))];
         }
         let mut values = &mut filled(&mut self.values, numbers)[some.clone()];
         let (mut bounds, mut last): (&mut [f64], &mut [f64]) = (&mut [], &mut []);
         if shared.plan.method != (Method::Fixed { bounded: false }) {
-            bounds = &mut filled(&mut self.bounds, numbers)[some.clone()];
+            bounds = match shared.plan.keeps_bounds {
+                true => &mut filled(&mut self.bounds, numbers)[some.clone()],
+                false => filled(&mut self.bounds, some.len()),
+            };
             last = filled(&mut self.last, some.len());
         }
         // Entries ascend by probe, so that each share has a stretch of the probes and of their numbers.
@@ -372,11 +401,11 @@ impl<'a> Sweep<'a> {
 
     /// The derivative.
     pub fn finish(self) -> Derivative {
-        let Sweep { shared, probes, mut values, mut bounds, evaluations, .. } = self;
+        let Sweep { shared, probes, mut values, mut bounds, squares, evaluations, .. } = self;
         let height = shared.height();
         let Shared { mut plan, m, noise, .. } = shared;
         let bounded = plan.method != Method::Fixed { bounded: false };
-        if bounded {
+        if bounded && plan.keeps_bounds {
             bounds.resize(probes.len() * height, f64::INFINITY);
             for (bounds, probe) in bounds.chunks_exact_mut(height.max(1)).zip(&probes) {
                 if !probe.is_bounded() {
@@ -399,15 +428,19 @@ impl<'a> Sweep<'a> {
             groups.cut(probes.iter().map(|probe| probe.kept), [&mut values, &mut bounds], height);
         }
         let (steps, units) = steps(&mut plan, &probes);
-        let bounded = !bounds.is_empty();
         let (values, bounds) = match &plan.lines {
             Lines::Axes | Lines::Groups(_) => (values, bounds),
             Lines::Tangent(_) => (sum(values, m), sum(bounds, m)),
             Lines::Random(random) => random.average(&values, height),
         };
-        let bounds = (bounded || plan.samples().is_some()).then_some(bounds);
+        let total_bound = match &plan.lines {
+            Lines::Axes | Lines::Groups(_) => bounded.then(|| squares.sqrt()),
+            Lines::Tangent(_) => bounded.then(|| fold::norm(&bounds)),
+            Lines::Random(_) => Some(fold::norm(&bounds)),
+        };
+        let bounds = total_bound.filter(|_| plan.keeps_bounds).map(|_| bounds);
         let noise = plan.measures_noise().then_some(noise.absolute);
-        Derivative { values, bounds, units, steps, noise, evaluations, stumbles }
+        Derivative { values, bounds, total_bound, units, steps, noise, evaluations, stumbles }
     }
 }
 

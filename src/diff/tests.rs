@@ -331,15 +331,25 @@ fn how_many_go_together_changes_nothing() {
     let axes = Axes::new(x.as_slice().into(), [(n - 4, kind(2)), (4, by_hand)], Vec::new());
     let axes = std::sync::Arc::new(axes);
     for algorithm in [Algorithm::Auto, Algorithm::AutoForward, Algorithm::Richardson, Algorithm::Central] {
-        let by = |shares| {
-            let plan = Plan::new(axes.clone(), Problem::Jacobian, algorithm, true).unwrap();
+        let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        let by = |shares, bounded| {
+            let plan = Plan::new(axes.clone(), Problem::Jacobian, algorithm, bounded).unwrap();
             let (found, points) = carry_out(plan, &x, &f, None, shares);
             assert_eq!(points.len(), found.evaluations);
-            let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-            (bits(found.values), bits(found.bounds.unwrap()), bits(found.steps), found.evaluations, found.stumbles)
+            let of_errors = (found.bounds.map(bits), found.total_bound.map(f64::to_bits));
+            ((bits(found.values), bits(found.steps), found.evaluations, found.stumbles), of_errors)
         };
-        let alone = by(1);
-        assert!(alone.0.len() == n * m && !alone.4.is_empty());
-        assert!([2, 7, 64].into_iter().all(|shares| by(shares) == alone), "{algorithm:?}");
+        let alone = by(1, true);
+        let ((values, .., stumbles), (bounds, total)) = &alone;
+        assert!(values.len() == n * m && !stumbles.is_empty());
+        assert!([2, 7, 64].into_iter().all(|shares| by(shares, true) == alone), "{algorithm:?}");
+        let squares: f64 = bounds.iter().flatten().map(|bound| f64::from_bits(*bound).powi(2)).sum();
+        let total = f64::from_bits(total.unwrap());
+        assert!(total == squares.sqrt() || (total - squares.sqrt()).abs() < 1e-12 * total, "{total} {squares}");
+        // Nor does it change whether bounds are kept, where steps are found.
+        if algorithm != Algorithm::Central {
+            let total = Some(total.to_bits());
+            assert!([1, 7].into_iter().all(|shares| by(shares, false) == (alone.0.clone(), (None, total))));
+        }
     }
 }

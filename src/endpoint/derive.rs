@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::sparse::{Detour, Outcome};
 use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, complex, native, sparse};
-use crate::diff::Problem;
+use crate::diff::{Problem, norm};
 use crate::manifest::AlgorithmName;
 use crate::model::Base;
 use crate::schema::{Violation, Violations};
@@ -21,12 +21,11 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
     }
     if algorithm_name(context, request, settings)? == AlgorithmName::Complex {
         let (Base { of, wrt, .. }, columns, bounds, mut report) = complex::columns(context, request, settings)?;
-        let bounds = Jacobian::new(of.clone(), wrt.clone(), Values::Bounds(bounds), Report::default());
-        report.bounds = Some(Bounds::Jacobian(Box::new(bounds)));
+        report.bounds = settings.bounds.then(|| Bounds::matrix(&of, &wrt, Values::Bounds(bounds)));
         return Ok(Jacobian::new(of, wrt, Values::Columns(columns), report));
     }
     let detour = match sparse::in_groups(context, request, settings)? {
-        Outcome::Found(found) => return Ok(found.jacobian()),
+        Outcome::Found(found) => return Ok(found.jacobian(settings.bounds)),
         Outcome::Dense(detour) => detour,
     };
     let (base, found, mut report) = differences(context, request, settings, Problem::Jacobian, |_| Ok(None))?;
@@ -43,10 +42,7 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
             ),
         ));
     }
-    report.bounds = found.bounds.map(|bounds| {
-        let values = Values::Bounds(bounds);
-        Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), values, Report::default())))
-    });
+    report.bounds = found.bounds.map(|bounds| Bounds::matrix(&of, &wrt, Values::Bounds(bounds)));
     Ok(Jacobian::new(of, wrt, Values::Columns(columns), report))
 }
 
@@ -65,7 +61,9 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
             }
             product
         };
-        report.bounds = Some(Bounds::Vectors(of.unravel_wide(&product(&bounds, f64::abs))));
+        let bounds = product(&bounds, f64::abs);
+        report.total_bound = Some(norm(&bounds));
+        report.bounds = settings.bounds.then(|| Bounds::Vectors(of.unravel_wide(&bounds)));
         return Ok((narrow(&of, &product(&columns, |v| v), context)?, report));
     }
     let (base, found, mut report) = differences(context, request, settings, Problem::Jvp(&tangent), |_| Ok(None))?;
@@ -85,17 +83,19 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
         if complex { Outcome::Dense(Detour::default()) } else { sparse::in_groups(context, request, settings)? };
     let (wrt, mut values, bounds, mut report) = match outcome {
         _ if complex => {
-            let (base, columns, bounds, report) = complex::columns(context, request, settings)?;
+            let (base, columns, bounds, mut report) = complex::columns(context, request, settings)?;
             let cotangent = cotangent(&base.of)?;
             let product = |columns: &[f64], weight: fn(f64) -> f64| -> Vec<f64> {
                 let column = |column: &[f64]| column.iter().zip(&cotangent).map(|(value, w)| value * weight(*w)).sum();
                 columns.chunks_exact(cotangent.len().max(1)).map(column).collect()
             };
-            let values = product(&columns, |w| w);
-            (base.wrt, values, Some(product(&bounds, f64::abs)), report)
+            let (values, bounds) = (product(&columns, |w| w), product(&bounds, f64::abs));
+            report.total_bound = Some(norm(&bounds));
+            (base.wrt, values, Some(bounds), report)
         }
-        Outcome::Found(found) => {
+        Outcome::Found(mut found) => {
             let (values, bounds) = found.product(&cotangent(&found.base.of)?);
+            found.report.total_bound = bounds.as_deref().map(norm);
             (found.base.wrt, values, bounds, found.report)
         }
         Outcome::Dense(detour) => {
@@ -105,7 +105,7 @@ pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
             (base.wrt, found.values, found.bounds, report)
         }
     };
-    report.bounds = bounds.map(|bounds| Bounds::Vectors(wrt.unravel_wide(&bounds)));
+    report.bounds = bounds.filter(|_| settings.bounds).map(|bounds| Bounds::Vectors(wrt.unravel_wide(&bounds)));
     // The gradient by a complex input is ∂/∂x − i ∂/∂y, so that it pairs with displacements without conjugation.
     for span in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
         values[span.offset..span.offset + span.len].iter_mut().skip(1).step_by(2).for_each(|im| *im = -*im);

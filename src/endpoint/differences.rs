@@ -157,7 +157,8 @@ pub(super) fn differences(
     plan.scout(&mut point);
     let scouted = scout(context, request, base, &point, plan.scouted())?;
     let cotangent = cotangent(&scouted.base.of)?;
-    let (found, workers) = carry_out(context, settings, &scouted, plan, cotangent.as_deref())?;
+    let (mut found, workers) = carry_out(context, settings, &scouted, plan, cotangent.as_deref())?;
+    found.bounds = found.bounds.filter(|_| settings.bounds);
     let mut report = report(&scouted, &found, is_vjp);
     report.algorithm = name(algorithm, is_jvp, samples).to_owned();
     report.workers = workers;
@@ -195,6 +196,7 @@ pub(super) fn report(scouted: &Scouted, found: &Derivative, is_vjp: bool) -> Rep
         steps: steps.map(|(path, least, most)| Steps { path, least, most }).collect(),
         noise,
         stumbles: stumbles.collect(),
+        total_bound: found.total_bound,
         ..Report::default()
     }
 }
@@ -237,8 +239,7 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
 
 /// What whoever uses the numbers must know.
 pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
-    let Some(bounds) = &found.bounds else { return Vec::new() };
-    let error = diff::norm(bounds);
+    let Some(error) = found.total_bound else { return Vec::new() };
     let mut warnings = Vec::new();
     if !diff::is_less(&found.values, error) {
         return warnings;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::jacobian::Values;
 use super::{Jacobian, Vectors};
-use crate::tree::Path;
+use crate::tree::{Layout, Path};
 
 /// What a derivative cost and how it was taken.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,10 @@ pub struct Report {
     pub noise: Vec<Noise>,
     /// Points that failed and were done without.
     pub stumbles: Vec<Stumble>,
-    /// Bounds of the errors, where they were had.
+    /// Bounds of the errors, where they were asked for and had.
     pub bounds: Option<Bounds>,
+    /// What they amount to together, asked for or not: the root of the sum of their squares, over real coordinates.
+    pub total_bound: Option<f64>,
     /// What whoever uses the numbers must know.
     pub warnings: Vec<String>,
 }
@@ -44,6 +47,11 @@ pub enum Bounds {
 }
 
 impl Bounds {
+    /// Those of a matrix.
+    pub(super) fn matrix(of: &Layout, wrt: &Layout, bounds: Values) -> Bounds {
+        Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), bounds, Report::default())))
+    }
+
     /// The largest of every block: by its output and input, or by the path of the vector.
     pub fn largest(&self) -> Vec<(String, f64)> {
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
@@ -56,19 +64,6 @@ impl Bounds {
                 vectors.iter().map(|(path, array)| (path.to_string(), most(&mut array.to_vec().into_iter()))).collect()
             }
         }
-    }
-
-    /// The bound of the whole: the root of the sum of their squares.
-    pub fn total(&self) -> f64 {
-        let squares: f64 = match self {
-            Bounds::Jacobian(bounds) => {
-                bounds.blocks().map(|(.., block)| block.magnitudes().map(|bound| bound * bound).sum::<f64>()).sum()
-            }
-            Bounds::Vectors(vectors) => {
-                vectors.iter().flat_map(|(_, array)| array.to_vec()).map(|bound| bound * bound).sum()
-            }
-        };
-        squares.sqrt()
     }
 }
 

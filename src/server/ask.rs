@@ -13,9 +13,7 @@ use super::compute::{Asked, Obstacle};
 use super::reply::{self, JSON, Reply};
 use super::{Served, Shared, binref, settings};
 use crate::codec::{self, Encoding, JsonError};
-use crate::endpoint::{
-    self, Answer, Body, Bounds, Case, Difference, Endpoint, Error, Lists, Noise, Report, Settings, npz,
-};
+use crate::endpoint::{self, Answer, Body, Case, Difference, Endpoint, Error, Lists, Noise, Report, Settings, npz};
 use crate::exec::Progress;
 use crate::schema::Violations;
 
@@ -224,7 +222,7 @@ fn described(report: Report, form: Form) -> Vec<u8> {
         "noise": noise.collect::<serde_json::Map<_, _>>(),
         "stepped_around": stumbles.collect::<Vec<_>>(),
         "warnings": report.warnings,
-        "total_bound": report.bounds.as_ref().map(Bounds::total),
+        "total_bound": report.total_bound,
     });
     let mut text = told.to_string().into_bytes();
     if let Some(bounds) = report.bounds {

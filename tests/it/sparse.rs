@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use secant::{AlgorithmName, Array, Block, Gradient, Model, Structure, Tree, json};
+use secant::{AlgorithmName, Array, Block, Bounds, Gradient, Model, Structure, Tree, json};
 
 use crate::probe::{plugin, python};
 use crate::program::Run;
@@ -99,8 +99,11 @@ fn products_and_parts_are_those_of_the_dense_matrix() {
         assert!((a - b).abs() < 1e-8, "{a} {b}");
     }
     let bounded = model.jacobian(&inputs).bounds().run().unwrap();
-    let total = bounded.report.bounds.as_ref().unwrap().total();
-    assert!(total.is_finite() && total > 0.0);
+    let Some(Bounds::Jacobian(bounds)) = &bounded.report.bounds else { panic!("there are bounds") };
+    let Some(Block::Real(block)) = bounds.block("y", "x") else { panic!("a real block") };
+    let squares: f64 = block.iter().map(|bound| bound * bound).sum();
+    let total = bounded.report.total_bound.unwrap();
+    assert!(total > 0.0 && (total - squares.sqrt()).abs() <= 1e-12 * total, "{total}");
 }
 
 #[test]

@@ -55,12 +55,9 @@ pub fn hessian(context: &Context<'_>, request: &Request, settings: &Settings) ->
     };
     let wrt = base.wrt;
     let values = Values::Columns(std::mem::take(&mut found.values));
-    let bounds = found.bounds.take();
     let mut report = subject.report(&wrt, &found);
-    report.bounds = bounds.map(|bounds| {
-        let values = Values::Bounds(bounds);
-        Bounds::Jacobian(Box::new(Jacobian::new(wrt.clone(), wrt.clone(), values, Report::default())))
-    });
+    report.bounds =
+        found.bounds.filter(|_| settings.bounds).map(|bounds| Bounds::matrix(&wrt, &wrt, Values::Bounds(bounds)));
     Ok(Jacobian::new(wrt.clone(), wrt, values, report))
 }
 
@@ -84,7 +81,7 @@ pub fn hessian_vector_product(
         values::product(&subject, &by, tangents)?
     };
     let mut report = subject.report(&by, &found);
-    report.bounds = found.bounds.map(|bounds| Bounds::Vectors(by.unravel_wide(&bounds)));
+    report.bounds = found.bounds.filter(|_| settings.bounds).map(|bounds| Bounds::Vectors(by.unravel_wide(&bounds)));
     Ok((narrow(&by, &found.values, context)?, report))
 }
 
@@ -147,6 +144,7 @@ impl<'s, 'c> Subject<'s, 'c> {
             evaluations: found.evaluations,
             elapsed: self.started.elapsed(),
             workers: found.workers,
+            total_bound: found.bounds.as_deref().map(crate::diff::norm),
             steps: steps.into_iter().map(|(path, least, most)| Steps { path, least, most }).collect(),
             noise: found
                 .noise

@@ -81,12 +81,12 @@ fn cache() -> Option<PathBuf> {
 }
 
 impl Found {
-    pub(super) fn jacobian(self) -> Jacobian {
+    /// The matrix, with the bounds of its errors if they are asked for.
+    pub(super) fn jacobian(self, bounded: bool) -> Jacobian {
         let Found { base: Base { of, wrt, .. }, pattern, values, bounds, mut report } = self;
-        report.bounds = bounds.map(|bounds| {
-            let values = Values::Sparse(pattern.clone(), bounds);
-            Bounds::Jacobian(Box::new(Jacobian::new(of.clone(), wrt.clone(), values, Report::default())))
-        });
+        report.total_bound = bounds.as_deref().map(diff::norm);
+        report.bounds =
+            bounds.filter(|_| bounded).map(|bounds| Bounds::matrix(&of, &wrt, Values::Sparse(pattern.clone(), bounds)));
         Jacobian::new(of, wrt, Values::Sparse(pattern, values), report)
     }
 
