@@ -25,5 +25,7 @@ pub use library::guest as plugin;
 #[cfg(feature = "cli")]
 pub(crate) use oneshot::answer;
 #[cfg(feature = "cli")]
+pub(crate) use open::described;
+#[cfg(feature = "cli")]
 pub use open::peek;
 pub use open::{OpenError, OpenOptions, open};

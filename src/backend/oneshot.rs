@@ -3,9 +3,7 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::child::Launch;
-#[cfg(feature = "cli")]
-use super::child::{describe, last_lines};
+use super::child::{Launch, describe, last_lines};
 use super::wire::Silence;
 use crate::model::{Cancel, ModelError, ModelErrorKind};
 
@@ -55,7 +53,6 @@ pub(super) fn run(launch: &Launch, input: &[u8], limit: Option<Duration>, cancel
 ///
 /// # Errors
 /// It cannot be started, does not end in time, or ends with an exit code other than 0; its last words are told.
-#[cfg(feature = "cli")]
 pub(crate) fn answer(
     argv: Vec<String>,
     folder: &std::path::Path,

@@ -4,6 +4,9 @@ mod library;
 #[cfg(feature = "symbol")]
 mod symbol;
 
+#[cfg(feature = "cli")]
+pub(crate) use library::described;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,9 +103,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
     Ok(Opened { model, gradient: Gradient::default(), run: source.run, folder: folder.clone() })
 }
 
-/// What a model says of itself. Nothing is built, loaded or started where the manifest's files say it all.
+/// What a model says of itself. Nothing is built, loaded or started where the manifest's files say it all; and a library
+/// not in this process, wherever it is to run: one that crashes must not take the others along.
+#[cfg(feature = "cli")]
 pub fn peek(path: &Path) -> Result<(Description, Signature), OpenError> {
     let file = path.join("model.toml");
+    // Bare, unless there is a manifest.
+    let mut library = path.is_file().then_some("library");
     if let Ok(text) = std::fs::read_to_string(&file) {
         let manifest = Manifest::parse(&text, &file)?;
         let options = OpenOptions::default();
@@ -124,9 +131,13 @@ pub fn peek(path: &Path) -> Result<(Description, Signature), OpenError> {
                 kind_text(&manifest.kind),
             );
         }
+        library = matches!(manifest.kind, Kind::Library(_)).then(|| kind_text(&manifest.kind));
     }
-    let opened = open(path, &OpenOptions::default())?;
-    Ok((opened.model.description().clone(), opened.model.signature().clone()))
+    let options = OpenOptions { isolation: library.map(|_| Isolation::Process), ..OpenOptions::default() };
+    let opened = open(path, &options)?;
+    let description = opened.model.description().clone();
+    let kind = library.map_or(description.kind, str::to_owned);
+    Ok((Description { kind, ..description }, opened.model.signature().clone()))
 }
 
 fn kind_text(kind: &Kind) -> &'static str {

@@ -82,6 +82,9 @@ pub(crate) enum Command {
     Worker {
         /// A plugin's folder, manifest or library
         model: PathBuf,
+        /// Only say what the library says of itself
+        #[arg(long)]
+        describe: bool,
     },
 }
 

@@ -134,6 +134,6 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Test { model, update } => cases::run(&settings::open(&model, &folders)?, update),
         Command::Serve(arguments) => serve::run(&arguments, &folders),
         Command::New { name, kind, symbol, program } => new::run(&name, kind, &symbol, &program, &folders),
-        Command::Worker { model } => worker::run(&model),
+        Command::Worker { model, describe } => worker::run(&model, describe),
     }
 }

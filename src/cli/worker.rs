@@ -1,12 +1,15 @@
-//! `secant worker MODEL`: our own stdio guest, with any model behind it.
+//! `secant worker MODEL`: our own stdio guest, with any model behind it; with `--describe` what a library says of itself, or
+//! why it is no model.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use serde_json::json;
 
 use super::Failure;
 use crate::backend::{self, OpenOptions, stdio};
@@ -15,13 +18,22 @@ use crate::manifest::Isolation;
 /// How long an evaluation that nobody waits for any more may go on.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves the model over stdin and stdout.
-pub(super) fn run(model: &Path) -> Result<(), Failure> {
+/// Serves the model over stdin and stdout, or describes it.
+pub(super) fn run(model: &Path, describe: bool) -> Result<(), Failure> {
     let pipes = |error: rustix::io::Errno| Failure::Operator(format!("worker: {error}"));
     // Before anything foreign is loaded: whatever a model prints goes to stderr, and the wire is ours alone.
     let wire = rustix::io::dup(rustix::stdio::stdout()).map_err(pipes)?;
     rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(pipes)?;
-    thread::spawn(end_with_host);
+    // Who is only to describe is told nothing, and its stdin ends at once.
+    let host =
+        if describe { rustix::io::dup(&wire) } else { rustix::io::dup(rustix::stdio::stdin()) }.map_err(pipes)?;
+    thread::spawn(|| end_with_host(host));
+    if describe {
+        let said = json!(backend::described(model)).to_string();
+        return File::from(wire)
+            .write_all(said.as_bytes())
+            .map_err(|error| Failure::Operator(format!("worker: {error}")));
+    }
     let options = OpenOptions { isolation: Some(Isolation::None), ..OpenOptions::default() };
     let opened = backend::open(model, &options).map_err(|error| Failure::Operator(error.to_string()))?;
     let from = BufReader::with_capacity(1 << 16, std::io::stdin());
@@ -31,12 +43,11 @@ pub(super) fn run(model: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends this process when the host is gone, even from the middle of an evaluation.
-fn end_with_host() {
-    let stdin = rustix::stdio::stdin();
+/// Ends this process when the host is gone, at the other end of this pipe: even from the middle of an evaluation.
+fn end_with_host(pipe: OwnedFd) {
     loop {
         // No event is asked for: only the other end's closing wakes us.
-        let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+        let mut fds = [PollFd::new(&pipe, PollFlags::empty())];
         match poll(&mut fds, None) {
             Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => break,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

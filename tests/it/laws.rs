@@ -24,11 +24,12 @@ const ROOMS: [&[&str]; 13] = [
 /// What a front door may name of the room of foreign things.
 const BACKEND_BY_API: [&str; 4] = ["Function", "OpenError", "OpenOptions", "open"];
 /// The last five are for `secant new`, which looks at programs before there is a model.
-const BACKEND_BY_CLI: [&str; 12] = [
+const BACKEND_BY_CLI: [&str; 13] = [
     "OpenError",
     "OpenOptions",
     "open",
     "peek",
+    "described",
     "kill_all",
     "announce_crashes",
     "stdio::guest",

@@ -103,6 +103,32 @@ fn a_crash_is_told_by_its_signal() {
 }
 
 #[test]
+fn a_library_that_cannot_be_loaded_harms_no_other() {
+    let (crashes, hangs) =
+        (library("unloadable/unloadable.c", "crashes", &[]), library("unloadable/unloadable.c", "hangs", &["-DHANGS"]));
+    let isolated = |library: &std::path::Path| format!("[library]\npath = {library:?}\nisolation = \"process\"\n");
+    let limited = format!("{}[run]\nstart_timeout = \"300ms\"\n", isolated(&hangs));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(&crashes, folder.path().join("bare.so")).unwrap();
+    std::fs::copy(library("fragile/fragile.c", "fragile", &[]), folder.path().join("well.so")).unwrap();
+    for (name, manifest) in [("fenced", isolated(&crashes)), ("stuck", limited)] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join("model.toml"), manifest).unwrap();
+    }
+    let run = |arguments: &[&str]| Run::new(arguments).env("SECANT_PLUGINS", folder.path()).run();
+    let listed = run(&["list"]);
+    assert_eq!(listed.code, 5, "{}", listed.stderr);
+    assert!(listed.text().starts_with("well ") && listed.text().lines().count() == 1, "{}", listed.text());
+    let killed = "to learn what it is, it was killed by SIGABRT";
+    for words in ["bare: ", "fenced: ", "stuck: ", killed, "it took longer than 300ms and was stopped"] {
+        assert!(listed.stderr.contains(words), "{words}: {}", listed.stderr);
+    }
+    // One with processes of its own harms nobody at all.
+    assert_failed(&run(&["apply", "fenced", INPUTS]), "fenced", 5, &[killed]);
+    assert_failed(&run(&["apply", "bare", INPUTS]), "bare", 4, &["bare.so crashed (SIGABRT)"]);
+}
+
+#[test]
 fn a_crash_in_this_process_is_told_too() {
     let how_to_contain_it = "isolation = \"process\"";
     for (word, signal) in [("crash", "SIGSEGV"), ("crash=abort", "SIGABRT"), ("crash=stack", "SIGSEGV")] {
