@@ -200,10 +200,10 @@ impl Probing<'_> {
             };
             check(finite, outcome, column)?;
             if which + 1 == levels * sides && !probe.has_failed() {
-                let mut amplifications = [0.0; MOST_LEVELS];
-                for (level, amplification) in amplifications[..levels].iter_mut().enumerate() {
-                    let step = t(sides * level);
-                    *amplification = if two_sided { 1.0 } else { 2.0 } / step.abs();
+                let mut steps = [Step { length: 0.0, amplification: 0.0 }; MOST_LEVELS];
+                for (level, step) in steps[..levels].iter_mut().enumerate() {
+                    let length = t(sides * level).abs();
+                    *step = Step { length, amplification: if two_sided { 1.0 } else { 2.0 } / length };
                 }
                 let height = shared.height();
                 if let Some(cotangent) = &shared.cotangent {
@@ -211,13 +211,15 @@ impl Probing<'_> {
                         scratch[level] = product(cotangent, &scratch[level * m..(level + 1) * m])?;
                     }
                 }
+                let base = if shared.cotangent.is_some() { &shared.product } else { shared.scout };
                 let value = self.values.column(at, height);
                 let bound = self.bounds.column(at, height);
                 bound.fill(f64::INFINITY);
                 extrapolate(
                     &scratch[..levels * height],
-                    &amplifications[..levels],
+                    &steps[..levels],
                     two_sided,
+                    base,
                     &shared.noise,
                     value,
                     bound,

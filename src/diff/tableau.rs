@@ -3,6 +3,7 @@
 //! Ridders, *Accurate computation of F′(x) and F′(x)F″(x)*, Advances in Engineering Software 4(2), 1982: of all
 //! entries of the table the one is kept that differs least from its two neighbours of lower order.
 
+use super::compare::Step;
 use super::noise::Noise;
 
 /// As in [`super::compare`].
@@ -10,33 +11,35 @@ const DEVIATIONS: f64 = 3.0;
 /// Errors are bounded by so many times the distance to the neighbours.
 const SAFETY: f64 = 3.0;
 
-/// Extrapolates every output. `columns` holds the differences, the smallest step's first, each with its noise
-/// over that of the values. Central differences have errors in even powers of the step only.
+/// Extrapolates every output. `columns` holds the differences, the smallest step's first, `base` the values about which
+/// they are. Central differences have errors in even powers of the step only.
 pub(super) fn extrapolate(
     columns: &[f64],
-    amplifications: &[f64],
+    steps: &[Step],
     two_sided: bool,
+    base: &[f64],
     noise: &Noise,
     value: &mut [f64],
     bound: &mut [f64],
 ) {
     let m = value.len();
-    let levels = amplifications.len();
-    let base = if two_sided { 4.0f64 } else { 2.0 };
+    let levels = steps.len();
+    let ratio = if two_sided { 4.0f64 } else { 2.0 };
     let mut entries = [0.0; MOST_LEVELS];
     for row in 0..m {
         for level in 0..levels {
             entries[level] = columns[level * m + row];
         }
-        let deviation = DEVIATIONS * noise.absolute[row];
         let (mut best, mut least) = (entries[0], f64::INFINITY);
         // entries[k] becomes the value extrapolated from steps k to k + order.
         let mut noises = [0.0; MOST_LEVELS];
-        for (entry, amplification) in noises.iter_mut().zip(amplifications) {
-            *entry = deviation * amplification;
+        for ((entry, difference), step) in noises.iter_mut().zip(entries).zip(steps) {
+            // What was measured at the base, more where values are larger.
+            let size = base[row].abs() + 2.0 * step.length * difference.abs();
+            *entry = DEVIATIONS * noise.absolute[row].max(noise.relative[row] * size) * step.amplification;
         }
         for order in 1..levels {
-            let power = base.powi(order as i32);
+            let power = ratio.powi(order as i32);
             for k in 0..levels - order {
                 let (fine, coarse) = (entries[k], entries[k + 1]);
                 let better = fine + (fine - coarse) / (power - 1.0);
