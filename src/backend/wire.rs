@@ -22,6 +22,12 @@ const LAST_WORDS: usize = 16 << 10;
 #[cfg(target_os = "linux")]
 const PIPE: usize = 256 << 10;
 
+/// Before we sleep we look out for an answer for so long: to fall asleep and be woken takes longer than a fast model.
+const LOOKOUT: Duration = Duration::from_micros(30);
+
+/// Where that was in vain, be it that the model is slow or that it waits for our processor, so many lines are awaited asleep.
+const ASLEEP: u8 = 64;
+
 /// Our ends of the pipes.
 pub(crate) struct Wire {
     /// To its stdin; `None` once closed.
@@ -37,6 +43,8 @@ pub(crate) struct Wire {
     /// Where the first line not yet taken begins, and how far it is known to have no end.
     line: usize,
     searched: usize,
+    /// How many lines are awaited asleep before we look out for one again.
+    asleep: u8,
     last_words: VecDeque<u8>,
 }
 
@@ -76,6 +84,7 @@ impl Wire {
             inbox: Vec::new(),
             line: 0,
             searched: 0,
+            asleep: 0,
             last_words: VecDeque::new(),
         })
     }
@@ -107,6 +116,8 @@ impl Wire {
 
     /// Waits for a line, which [`Wire::take_line`] then has. With no deadline it waits for ever.
     pub(crate) fn await_line(&mut self, deadline: Option<Instant>) -> Result<(), Silence> {
+        let mut lookout = (self.asleep == 0 && self.sent == self.outbox.len()).then(|| Instant::now() + LOOKOUT);
+        self.asleep = self.asleep.saturating_sub(1);
         loop {
             if let Some(length) = memchr(&self.inbox[self.searched..]) {
                 self.searched += length;
@@ -119,7 +130,17 @@ impl Wire {
             if self.output.is_none() {
                 return Err(Silence::Closed);
             }
-            self.pump(deadline)?;
+            match lookout {
+                Some(end) if Instant::now() < end => {
+                    std::hint::spin_loop();
+                    self.take_output()?;
+                }
+                Some(_) => {
+                    self.asleep = ASLEEP;
+                    lookout = None;
+                }
+                None => self.pump(deadline)?,
+            }
         }
     }
 
