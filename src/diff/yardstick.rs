@@ -191,6 +191,23 @@ fn bounds_hold_however_the_noise_is_drawn() {
 }
 
 #[test]
+fn an_output_that_is_always_zero_changes_nothing_for_others() {
+    for algorithm in [Algorithm::Auto, Algorithm::AutoForward, Algorithm::Richardson] {
+        for class in CLASSES {
+            for Problem1 { f, x, name, .. } in problems() {
+                let alone = |x: &[f64]| vec![spoil(class, x[0], f(x[0])).0];
+                let beside = |x: &[f64]| vec![alone(x)[0], 0.0];
+                let by = |f: &dyn Fn(&[f64]) -> Vec<f64>| {
+                    let found = derivative(Axes::from_iter([axis(x)]), algorithm, f);
+                    (found.values[0], found.bounds.unwrap()[0], found.evaluations)
+                };
+                assert_eq!(by(&alone), by(&beside), "{algorithm:?} {class} {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn extrapolation_gains_digits() {
     let (classes, ..) = judged(Algorithm::Richardson);
     let good = classes[0].iter().filter(|error| **error < 0.01).count();

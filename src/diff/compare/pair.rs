@@ -322,7 +322,7 @@ impl Pair {
             flags |= flag(lacks & audible, WANTING) & !truncate[row] | flag(audible, LOUD);
             // Where truncation shows, the scale on which the output changes has been reached.
             let enough = most(FAIR, FAIR_IN_NOISE * relative[row]) * magnitude;
-            flags |= flag(bound[row] <= enough, KNOWN) | truncate[row] & KNOWN;
+            flags |= flag(bound[row] < enough, KNOWN) | truncate[row] & KNOWN;
         }
         seen.flags |= flags;
     }
