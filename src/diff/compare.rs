@@ -8,9 +8,9 @@ use super::climb::Verdict;
 use super::noise::Noise;
 
 /// Noise is bounded by so many standard deviations. They are estimated from seven values, hence not two.
-const DEVIATIONS: f64 = 3.0;
+pub(super) const DEVIATIONS: f64 = 3.0;
 /// Truncation is bounded by so many times its estimate.
-const SAFETY: f64 = 3.0;
+pub(super) const SAFETY: f64 = 3.0;
 /// A value that changed by so many times its noise did change.
 const MOVED: f64 = 30.0;
 
@@ -36,11 +36,11 @@ pub(super) struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// The noise of the values that made it: what was measured at the base, more where values are larger.
+    /// The noise of the values that made it.
     #[inline(always)]
     fn noise(&self, row: usize) -> f64 {
         let size = self.outcome[row].abs() + 2.0 * self.step.length * self.difference[row].abs();
-        self.noise.absolute[row].max(self.noise.relative[row] * size)
+        self.noise.at(row, size)
     }
 
     /// Whether no output changed by more than its noise.

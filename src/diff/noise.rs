@@ -52,6 +52,12 @@ impl Noise {
         noise
     }
 
+    /// That of an output's values of this size: what was measured at the base, more where they are larger.
+    #[inline(always)]
+    pub(super) fn at(&self, row: usize, size: f64) -> f64 {
+        self.absolute[row].max(self.relative[row] * size)
+    }
+
     /// The noise of w·f, given that of f: what the products themselves show, and no less than rounding each output
     /// would leave.
     pub(super) fn of_product(self, line: &[&[f64]], cotangent: &[f64]) -> Noise {

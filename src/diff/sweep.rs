@@ -1,10 +1,13 @@
-//! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong.
+//! The ask/tell machine: asks for rounds of points, is told their outcomes where they belong. What they amount to is made
+//! in `derivative`.
+
+mod derivative;
 
 use std::ops::Range;
 
+pub use derivative::Derivative;
+
 use super::climb::{Method, Probe, guess};
-use super::groups::Walk;
-use super::line::Lines;
 use super::noise::{self, Noise, SAMPLES};
 use super::noise_line::NoiseLine;
 use super::plan::Plan;
@@ -12,7 +15,7 @@ use super::round::{Entry, Round};
 use super::samples::Samples;
 use super::share::{Probing, Results, Share, Work};
 use super::stencil::Stencil;
-use super::{Defect, Place, fold};
+use super::{Defect, fold};
 
 /// Probes that take several rounds go through them all together where the work is shared, so that nobody waits at the
 /// end of a round more often than need be. Else only as many do as have about so many values, so many bounds and so many
@@ -79,41 +82,6 @@ enum Stage {
     Closer,
     Probing,
     Done,
-}
-
-/// What is known in the end.
-#[derive(Clone, Debug)]
-pub struct Derivative {
-    /// m × n by columns for a Jacobian, m numbers for a JVP, n for a VJP, m × the number of groups by columns for
-    /// groups.
-    pub values: Vec<f64>,
-    /// What each coordinate's derivative is multiplied by in the column of its group: where moves were given, what was
-    /// taken of them. Empty if there are no groups.
-    pub units: Vec<f64>,
-    /// A bound of the error of every value; infinite where none could be had. Of a random estimate it is the
-    /// standard error. Absent where none were asked for, unless they are of a JVP or of groups and nothing more to
-    /// compute.
-    pub bounds: Option<Vec<f64>>,
-    /// The root of the sum of the squares of all bounds, asked for or not. Absent where there are none.
-    pub total_bound: Option<f64>,
-    /// The step of every coordinate; empty where moves were given.
-    pub steps: Vec<f64>,
-    /// The noise of every output, as a standard deviation; of a VJP that of the product. Absent where it was not
-    /// measured.
-    pub noise: Option<Vec<f64>>,
-    /// Evaluations told, the scout's included.
-    pub evaluations: usize,
-    /// Points that failed and were done without.
-    pub stumbles: Vec<Stumble>,
-}
-
-/// A line on which evaluations failed, and the steps at which they did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stumble {
-    /// The last of its points, or [`Place::Noise`].
-    pub place: Place,
-    /// The lengths of the steps.
-    pub steps: Vec<f64>,
 }
 
 /// Why a sweep cannot go on.
@@ -398,78 +366,6 @@ impl<'a> Sweep<'a> {
         }
         round
     }
-
-    /// The derivative.
-    pub fn finish(self) -> Derivative {
-        let Sweep { shared, probes, mut values, mut bounds, squares, evaluations, .. } = self;
-        let height = shared.height();
-        let Shared { mut plan, m, noise, .. } = shared;
-        let bounded = plan.method != Method::Fixed { bounded: false };
-        if bounded && plan.keeps_bounds {
-            bounds.resize(probes.len() * height, f64::INFINITY);
-            for (bounds, probe) in bounds.chunks_exact_mut(height.max(1)).zip(&probes) {
-                if !probe.is_bounded() {
-                    bounds.fill(f64::INFINITY);
-                }
-            }
-        }
-        let stumbles = probes
-            .iter()
-            .enumerate()
-            .filter(|(_, probe)| !probe.stumbles.is_empty())
-            .map(|(index, probe)| Stumble {
-                place: plan.lines.place(&plan.axes, index, *probe.stumbles.last().unwrap_or(&0.0)),
-                steps: probe.stumbles.clone(),
-            })
-            .collect();
-        if let Lines::Groups(groups) = &mut plan.lines
-            && groups.are_given
-        {
-            groups.cut(probes.iter().map(|probe| probe.kept), [&mut values, &mut bounds], height);
-        }
-        let (steps, units) = steps(&mut plan, &probes);
-        let (values, bounds) = match &plan.lines {
-            Lines::Axes | Lines::Groups(_) => (values, bounds),
-            Lines::Tangent(_) => (sum(values, m), sum(bounds, m)),
-            Lines::Random(random) => random.average(&values, height),
-        };
-        let total_bound = match &plan.lines {
-            Lines::Axes | Lines::Groups(_) => bounded.then(|| squares.sqrt()),
-            Lines::Tangent(_) => bounded.then(|| fold::norm(&bounds)),
-            Lines::Random(_) => Some(fold::norm(&bounds)),
-        };
-        let bounds = total_bound.filter(|_| plan.keeps_bounds).map(|_| bounds);
-        let noise = plan.measures_noise().then_some(noise.absolute);
-        Derivative { values, bounds, total_bound, units, steps, noise, evaluations, stumbles }
-    }
-}
-
-/// The step of every coordinate and, where they moved in groups, its unit.
-fn steps(plan: &mut Plan, probes: &[Probe]) -> (Vec<f64>, Vec<f64>) {
-    let (axes, n) = (&plan.axes, plan.axes.len());
-    let steps = match &mut plan.lines {
-        Lines::Axes => probes.iter().map(|probe| probe.kept).collect(),
-        Lines::Tangent(lines) => {
-            let mut steps = vec![0.0; n];
-            for (line, probe) in lines.iter().zip(probes) {
-                for &(i, v) in &line.moves {
-                    steps[i] = f64::max(steps[i], (v * probe.kept).abs());
-                }
-            }
-            steps
-        }
-        Lines::Groups(groups) => {
-            let walk = |probe: &Probe| Walk::new(probe.kept, probe.ends(), probe.is_fixed());
-            let steps = if groups.are_given {
-                Vec::new()
-            } else {
-                groups.settle(axes, &probes.iter().map(walk).collect::<Vec<_>>())
-            };
-            return (steps, std::mem::take(&mut groups.units));
-        }
-        Lines::Random(random) => (0..n).map(|i| random.extent(i)).collect(),
-    };
-    (steps, Vec::new())
 }
 
 /// The entry of a probe's stencil. A step that is lost in the coordinate's precision grows, if it may.
@@ -499,16 +395,4 @@ fn split<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     let (head, tail) = std::mem::take(rest).split_at_mut(count);
     *rest = tail;
     head
-}
-
-/// The sum of vectors of length m.
-fn sum(parts: Vec<f64>, m: usize) -> Vec<f64> {
-    if parts.len() == m {
-        return parts;
-    }
-    let mut sum = vec![0.0; m];
-    for part in parts.chunks_exact(m.max(1)) {
-        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-    }
-    sum
 }

@@ -3,13 +3,8 @@
 //! Ridders, *Accurate computation of F′(x) and F′(x)F″(x)*, Advances in Engineering Software 4(2), 1982: of all
 //! entries of the table the one is kept that differs least from its two neighbours of lower order.
 
-use super::compare::Step;
+use super::compare::{DEVIATIONS, SAFETY, Step};
 use super::noise::Noise;
-
-/// As in [`super::compare`].
-const DEVIATIONS: f64 = 3.0;
-/// Errors are bounded by so many times the distance to the neighbours.
-const SAFETY: f64 = 3.0;
 
 /// Extrapolates every output. `columns` holds the differences, the smallest step's first, `base` the values about which
 /// they are. Central differences have errors in even powers of the step only.
@@ -34,9 +29,8 @@ pub(super) fn extrapolate(
         // entries[k] becomes the value extrapolated from steps k to k + order.
         let mut noises = [0.0; MOST_LEVELS];
         for ((entry, difference), step) in noises.iter_mut().zip(entries).zip(steps) {
-            // What was measured at the base, more where values are larger.
             let size = base[row].abs() + 2.0 * step.length * difference.abs();
-            *entry = DEVIATIONS * noise.absolute[row].max(noise.relative[row] * size) * step.amplification;
+            *entry = DEVIATIONS * noise.at(row, size) * step.amplification;
         }
         for order in 1..levels {
             let power = ratio.powi(order as i32);

@@ -67,11 +67,10 @@ pub(super) fn columns(
         }
     }
     let rounding = 16.0 * 2f64.powi(1 - precision as i32);
-    let bounds: Vec<_> = columns.iter().map(|value| value.abs() * rounding).collect();
+    let bounds = columns.iter().map(|value| value.abs() * rounding).collect();
     let mut report = report(&scouted, &found, false);
     report.algorithm = "complex".to_owned();
     report.workers = workers;
-    report.total_bound = Some(diff::norm(&bounds));
     report.elapsed = clock.elapsed();
     Ok((scouted.base, columns, bounds, report))
 }

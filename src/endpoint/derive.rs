@@ -21,6 +21,7 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
     }
     if algorithm_name(context, request, settings)? == AlgorithmName::Complex {
         let (Base { of, wrt, .. }, columns, bounds, mut report) = complex::columns(context, request, settings)?;
+        report.total_bound = Some(norm(&bounds));
         report.bounds = settings.bounds.then(|| Bounds::matrix(&of, &wrt, Values::Bounds(bounds)));
         return Ok(Jacobian::new(of, wrt, Values::Columns(columns), report));
     }

@@ -144,7 +144,7 @@ const ALL: u64 = WANTING | LOUD | KNOWN;
 /// One of two numbers, without a branch: loops around it are made into vector instructions.
 #[inline(always)]
 fn select(first: bool, a: f64, b: f64) -> f64 {
-    let mask = u64::from(first).wrapping_neg();
+    let mask = mask(first);
     f64::from_bits(a.to_bits() & mask | b.to_bits() & !mask)
 }
 
