@@ -41,7 +41,7 @@ static RESULTS: OnceLock<File> = OnceLock::new();
 
 /// Keeps stdout for results: whatever a library in this process prints goes to stderr from now on.
 pub(super) fn keep_stdout() {
-    let Ok(results) = rustix::io::dup(rustix::stdio::stdout()) else { return };
+    let Ok(results) = rustix::stdio::stdout().try_clone_to_owned() else { return };
     if rustix::stdio::dup2_stdout(rustix::stdio::stderr()).is_ok() {
         // Called once.
         let _ = RESULTS.set(File::from(results));

@@ -2,7 +2,7 @@
 //! why it is no model.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
@@ -20,23 +20,21 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the model over stdin and stdout, or describes it.
 pub(super) fn run(model: &Path, describe: bool) -> Result<(), Failure> {
-    let pipes = |error: rustix::io::Errno| Failure::Operator(format!("worker: {error}"));
-    // Before anything foreign is loaded: whatever a model prints goes to stderr, and the wire is ours alone.
-    let wire = rustix::io::dup(rustix::stdio::stdout()).map_err(pipes)?;
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(pipes)?;
+    let pipes = |error: io::Error| Failure::Operator(format!("worker: {error}"));
+    // Before anything foreign is loaded: whatever a model prints goes to stderr, and the wire is ours alone. These clones
+    // are closed in whatever a model starts.
+    let wire = rustix::stdio::stdout().try_clone_to_owned().map_err(pipes)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(|error| pipes(error.into()))?;
     // Who is only to describe is told nothing, and its stdin ends at once.
-    let host =
-        if describe { rustix::io::dup(&wire) } else { rustix::io::dup(rustix::stdio::stdin()) }.map_err(pipes)?;
+    let host = if describe { wire.try_clone() } else { rustix::stdio::stdin().try_clone_to_owned() }.map_err(pipes)?;
     thread::spawn(|| end_with_host(host));
     if describe {
         let said = json!(backend::described(model)).to_string();
-        return File::from(wire)
-            .write_all(said.as_bytes())
-            .map_err(|error| Failure::Operator(format!("worker: {error}")));
+        return File::from(wire).write_all(said.as_bytes()).map_err(pipes);
     }
     let options = OpenOptions { isolation: Some(Isolation::None), ..OpenOptions::default() };
     let opened = backend::open(model, &options).map_err(|error| Failure::Operator(error.to_string()))?;
-    let from = BufReader::with_capacity(1 << 16, std::io::stdin());
+    let from = BufReader::with_capacity(1 << 16, io::stdin());
     let to = BufWriter::with_capacity(1 << 16, File::from(wire));
     // The host is gone: nobody is left to be told.
     let _ = stdio::guest::serve(&*opened.model, from, to);
@@ -55,5 +53,6 @@ fn end_with_host(pipe: OwnedFd) {
         }
     }
     thread::sleep(LINGER);
-    std::process::exit(0);
+    // An orderly exit would wait for the loader's lock, which a library holds for as long as it initialises.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }

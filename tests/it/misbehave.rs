@@ -126,6 +126,13 @@ fn a_library_that_cannot_be_loaded_harms_no_other() {
     // One with processes of its own harms nobody at all.
     assert_failed(&run(&["apply", "fenced", INPUTS]), "fenced", 5, &[killed]);
     assert_failed(&run(&["apply", "bare", INPUTS]), "bare", 4, &["bare.so crashed (SIGABRT)"]);
+    // Nor does one outlive a host that had no time to end it.
+    let path = folder.path().join("stuck/model.toml");
+    std::fs::write(&path, isolated(&hangs)).unwrap();
+    let killed = Run::new(["describe".into(), path]).start();
+    killed.wait_for_process("--describe");
+    kill("KILL", killed.id());
+    assert_eq!(killed.end().code, 137);
 }
 
 #[test]
@@ -523,6 +530,7 @@ fn kill(signal: &str, id: u32) {
     let signal = match signal {
         "INT" => rustix::process::Signal::INT,
         "TERM" => rustix::process::Signal::TERM,
+        "KILL" => rustix::process::Signal::KILL,
         _ => rustix::process::Signal::HUP,
     };
     rustix::process::kill_process(pid, signal).unwrap();
