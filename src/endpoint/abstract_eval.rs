@@ -50,6 +50,7 @@ pub fn abstract_eval(context: &Context<'_>, inputs: &Tree<Abstract>) -> Result<T
             context.shapes.put(inputs, &shapes);
             Ok(shapes)
         }
+        Err(error) if error.is_fatal() => Err(error),
         Err(error) => {
             let open: Vec<_> =
                 signature.open_outputs().into_iter().map(|(pattern, what)| format!("{pattern}: {what}")).collect();

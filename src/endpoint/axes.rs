@@ -3,7 +3,7 @@
 
 use super::error::Place;
 use super::request::Request;
-use super::settings::{Settings, eps_for};
+use super::settings::{ByHand, Settings};
 use super::{Context, Error};
 use crate::diff::{Axes, Decimal, Defect, Displacement, Kind, Step, not_finite};
 use crate::manifest::{AlgorithmName, Eps};
@@ -69,6 +69,7 @@ pub(super) fn axes(
             &signature.differentiable(Side::Input).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>(),
         )?;
     }
+    let steps = ByHand::new(eps);
     // A step must show in the coarser of what goes in and what comes out.
     let wanted = wanted(signature, request);
     let output_bits = wanted.iter().map(|(_, leaf)| leaf.dtype.significand_bits()).min().unwrap_or(53);
@@ -80,7 +81,7 @@ pub(super) fn axes(
         let leaf = signature.inputs.leaf(&span.path);
         let bits = span.dtype.significand_bits();
         let (lower, upper) = domain(signature, span);
-        let by_hand = eps_for(eps, &span.path);
+        let by_hand = steps.step(&span.path);
         let step = by_hand.map_or(Step::automatic(bits.min(output_bits), order), Step::Given);
         let scale = leaf.and_then(|leaf| leaf.scale).unwrap_or(1.0);
         let kind = Kind { lower, upper, step, by_hand: by_hand.is_some(), scale, bits };

@@ -1,6 +1,7 @@
 //! Derivatives: the model's own where it has them and nothing else was asked for, else by differences.
 
 use super::differences::{algorithm_name, differences};
+use super::error::Place;
 use super::jacobian::{Values, not_holomorphic};
 use super::report::{Bounds, Report};
 use super::request::Request;
@@ -33,7 +34,18 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
     detour.tell(&mut report);
     let Base { of, wrt, .. } = base;
     let columns = found.values;
-    if let Some((output, input)) = not_holomorphic(&columns, &of, &wrt) {
+    let suspect = |error: f64| not_holomorphic(&columns, &of, &wrt, error);
+    let suspected = match (suspect(report.total_bound.unwrap_or(0.0)), report.total_bound) {
+        // Where errors are not known, those of a derivative near 0 look like this too.
+        (Some(_), None) => {
+            let bounded = Settings { bounds: true, ..settings.clone() };
+            let (.., bounded) = differences(context, request, &bounded, Problem::Jacobian, |_| Ok(None))?;
+            report.evaluations += bounded.evaluations;
+            suspect(bounded.total_bound.unwrap_or(f64::INFINITY))
+        }
+        (suspected, _) => suspected,
+    };
+    if let Some((output, input)) = suspected {
         return Err(Error::caller(
             output.clone(),
             "value_error",
@@ -75,7 +87,7 @@ pub fn jvp(context: &Context<'_>, request: &Request, settings: &Settings) -> Res
 
 /// w·J: for each input an array of its shape and dtype. No matrix is held.
 pub fn vjp(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<(Vectors, Report), Error> {
-    if let Some(native) = native::vjp(context, request, settings)? {
+    if let Some(native) = native::vjp(context, request, settings, Place::Base)? {
         return Ok(native);
     }
     let cotangent = |of: &Layout| ravel_cotangents(&request.vectors, of);

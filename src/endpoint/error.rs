@@ -42,6 +42,15 @@ impl Error {
         Error::Caller(Violations(vec![Violation { path, code, message: message.into() }]))
     }
 
+    /// Whether there is no instance any more, or none yet: nothing is said of the point.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Error::Caller(_) => false,
+            Error::Model { place, error, .. } => *place == Place::Start || error.kind.is_fatal(),
+            Error::Cancelled => true,
+        }
+    }
+
     /// An instance that could not be opened.
     pub(super) fn opening(pool: &Pool, error: ModelError) -> Error {
         if error.kind == ModelErrorKind::Cancelled {

@@ -80,8 +80,7 @@ impl Jacobian {
     /// The block of one output and one input.
     pub fn block(&self, of: &str, wrt: &str) -> Option<Block<'_>> {
         let (of, wrt): (Path, Path) = (of.parse().ok()?, wrt.parse().ok()?);
-        let i = self.of.spans().iter().position(|span| span.path == of)?;
-        let j = self.wrt.spans().iter().position(|span| span.path == wrt)?;
+        let (i, j) = (self.of.position(&of)?, self.wrt.position(&wrt)?);
         Some(self.view(i, j, &self.of.spans()[i], &self.wrt.spans()[j]))
     }
 
@@ -180,8 +179,9 @@ fn complex_block(columns: &[f64], m: usize, of: &Span, wrt: &Span, shape: &[usiz
 }
 
 /// The pair of a complex output and a complex input whose Jacobian one complex number an entry cannot
-/// hold, because the function is not holomorphic: ∂f/∂z̄ is not small against ∂f/∂z.
-pub(super) fn not_holomorphic(columns: &[f64], of: &Layout, wrt: &Layout) -> Option<(Path, Path)> {
+/// hold, because the function is not holomorphic: ∂f/∂z̄ is not small against ∂f/∂z, nor against `error`, the norm of
+/// the errors of all columns.
+pub(super) fn not_holomorphic(columns: &[f64], of: &Layout, wrt: &Layout, error: f64) -> Option<(Path, Path)> {
     let i = Complex::<f64>::i();
     for output in of.spans().iter().filter(|span| span.dtype.is_complex()) {
         for input in wrt.spans().iter().filter(|span| span.dtype.is_complex()) {
@@ -194,7 +194,7 @@ pub(super) fn not_holomorphic(columns: &[f64], of: &Layout, wrt: &Layout) -> Opt
                 }
             }
             // What differences leave of an exact 0 is far below this; a conjugate or a modulus far above.
-            if other.sqrt() > 0.01 * holomorphic.sqrt() + 1e-6 {
+            if other.sqrt() > 0.01 * holomorphic.sqrt() + 2.0 * error {
                 return Some((output.path.clone(), input.path.clone()));
             }
         }

@@ -20,6 +20,8 @@ use crate::tree::{Array, DType, Layout, Path};
 struct Asked<'a, 'c> {
     context: &'a Context<'c>,
     request: &'a Request,
+    /// Where its inputs lie.
+    place: Place,
     started: Instant,
     calls: usize,
 }
@@ -30,7 +32,7 @@ pub(super) fn jacobian(
     request: &Request,
     settings: &Settings,
 ) -> Result<Option<Jacobian>, Error> {
-    ask(context, request, settings, |asked, instance, natives| {
+    ask(context, request, settings, Place::Base, |asked, instance, natives| {
         let wrt = asked.wrt();
         let real = !has_complex(&wrt);
         let how = match natives {
@@ -52,7 +54,7 @@ pub(super) fn jvp(
     request: &Request,
     settings: &Settings,
 ) -> Result<Option<(Vectors, Report)>, Error> {
-    ask(context, request, settings, |asked, instance, natives| {
+    ask(context, request, settings, Place::Base, |asked, instance, natives| {
         let wrt = asked.wrt();
         if !natives.jvp && !natives.jacobian && has_complex(&wrt) {
             return Ok(None);
@@ -87,13 +89,14 @@ pub(super) fn jvp(
     })
 }
 
-/// The native VJP; `None` if differences are to be taken.
+/// The native VJP, for errors at this place; `None` if differences are to be taken.
 pub(super) fn vjp(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
+    place: Place,
 ) -> Result<Option<(Vectors, Report)>, Error> {
-    ask(context, request, settings, |asked, instance, natives| {
+    ask(context, request, settings, place, |asked, instance, natives| {
         let wrt = asked.wrt();
         if !natives.vjp && !natives.jacobian && has_complex(&wrt) {
             return Ok(None);
@@ -139,6 +142,7 @@ fn ask<T>(
     context: &Context<'_>,
     request: &Request,
     settings: &Settings,
+    place: Place,
     question: impl FnOnce(&mut Asked<'_, '_>, &mut dyn Instance, Natives) -> Result<Option<T>, Error>,
 ) -> Result<Option<T>, Error> {
     if settings.algorithm.is_some() {
@@ -149,10 +153,9 @@ fn ask<T>(
     if !natives.derivatives() {
         return Ok(None);
     }
-    let mut asked = Asked { context, request, started: Instant::now(), calls: 0 };
+    let mut asked = Asked { context, request, place, started: Instant::now(), calls: 0 };
     let answer = question(&mut asked, &mut *instance, natives);
-    let fatal = matches!(&answer, Err(Error::Model { error, .. }) if error.kind.is_fatal());
-    if fatal {
+    if answer.as_ref().is_err_and(Error::is_fatal) {
         instance.condemn();
     }
     answer
@@ -186,10 +189,14 @@ impl Asked<'_, '_> {
             .unwrap_or_else(|absent| unreachable!("a request's inputs are there: {absent:?}"))
     }
 
+    fn error(&self, error: ModelError) -> Error {
+        Error::at(self.context.pool, self.place.clone(), error)
+    }
+
     fn call<T>(&mut self, call: impl FnOnce(&Request) -> Result<T, ModelError>) -> Result<T, Error> {
         self.calls += 1;
         self.context.progress.plan(1);
-        let answer = call(self.request).map_err(|error| Error::at(self.context.pool, Place::Base, error))?;
+        let answer = call(self.request).map_err(|error| self.error(error))?;
         self.context.progress.advance(1);
         Ok(answer)
     }
@@ -356,7 +363,7 @@ impl Asked<'_, '_> {
         }
         let error =
             ModelError::failed(format!("its own derivative at {path} has shape {found:?}, expected {expected:?}"));
-        Err(Error::at(self.context.pool, Place::Base, error))
+        Err(self.error(error))
     }
 
     /// The shape of an output that a derivative is of, as far as the schemas tell it.
@@ -375,7 +382,7 @@ impl Asked<'_, '_> {
         let error = ModelError::failed(format!(
             "its own derivative at {path} is that of an output of shape {found:?}, expected {expected}"
         ));
-        Err(Error::at(self.context.pool, Place::Base, error))
+        Err(self.error(error))
     }
 
     fn expect_finite(&self, path: &Path, array: &Array) -> Result<(), Error> {
@@ -383,7 +390,7 @@ impl Asked<'_, '_> {
             return Ok(());
         }
         let error = ModelError::failed(format!("its own derivative at {path} is not finite"));
-        Err(Error::at(self.context.pool, Place::Base, error))
+        Err(self.error(error))
     }
 
     fn report(&self, how: &str) -> Report {

@@ -1,5 +1,8 @@
 //! From a request's JSON to a request that is known to make sense, or everything that is wrong with it.
 
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
 use super::faults::{Faults, field};
@@ -269,16 +272,18 @@ fn resolve_inputs(
         return all;
     };
     let mut chosen = vec![false; leaves.len()];
+    let positions: HashMap<&Path, usize> = leaves.iter().zip(0..).collect();
+    let mut open: HashMap<&Pattern, bool> = HashMap::new();
     let declared = check_declared(signature, Side::Input, &asked, name, faults);
     for (index, pattern) in asked.iter().enumerate().filter(|(index, _)| declared[*index]) {
         let at = field(name).join(Segment::Index(index));
-        let mut met = false;
-        for (slot, path) in chosen.iter_mut().zip(&leaves) {
-            if pattern.matches(path) {
-                *slot = true;
-                met = true;
-            }
-        }
+        let met = match pattern.as_path() {
+            Some(path) => positions.get(&path).map(|position| chosen[*position] = true).is_some(),
+            None => *open.entry(pattern).or_insert_with(|| {
+                let matching = leaves.iter().zip(&mut chosen).filter(|(path, _)| pattern.matches(path));
+                matching.map(|(_, slot)| *slot = true).count() > 0
+            }),
+        };
         if !met {
             faults.add(&at, "value_error", format!("Value error, Could not find {name} path {pattern} in inputs."));
         }
@@ -323,14 +328,22 @@ impl Wanted {
     pub(super) fn resolve<A>(&self, outputs: &Tree<A>) -> Result<Vec<Path>, Error> {
         let leaves: Vec<Path> = outputs.leaves().into_iter().map(|(path, _)| path).collect();
         let mut faults = Faults::default();
+        let (mut exact, mut open) = (HashSet::new(), IndexSet::new());
         for pattern in &self.0 {
-            if pattern.as_path().is_some() && !leaves.iter().any(|path| pattern.matches(path)) {
+            _ = match pattern.as_path() {
+                Some(path) => exact.insert(path),
+                None => open.insert(pattern),
+            };
+        }
+        let known: HashSet<&Path> = leaves.iter().collect();
+        for pattern in &self.0 {
+            if pattern.as_path().is_some_and(|path| !known.contains(&path)) {
                 let message = format!("Value error, the model's outputs have no {pattern} at these inputs");
                 faults.add(&Path::root(), "value_error", message);
             }
         }
-        let chosen = leaves.into_iter().filter(|path| self.0.iter().any(|pattern| pattern.matches(path)));
-        faults.finish(Some(chosen.collect()))
+        let is_meant = |path: &&Path| exact.contains(*path) || open.iter().any(|pattern| pattern.matches(path));
+        faults.finish(Some(leaves.iter().filter(is_meant).cloned().collect()))
     }
 
     /// The paths, if none is left open.

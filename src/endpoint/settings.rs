@@ -1,5 +1,7 @@
 //! How a derivative is to be taken: as asked, else as the manifest says, else by default.
 
+use std::collections::HashMap;
+
 use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure};
 use crate::tree::{Path, Pattern};
 
@@ -42,16 +44,36 @@ impl Defaults {
     }
 }
 
-/// The step by hand for a leaf, if there is one. An exact path wins over a pattern.
-pub(super) fn eps_for(eps: Option<&Eps>, path: &Path) -> Option<f64> {
-    match eps? {
-        Eps::All(eps) => Some(*eps),
-        Eps::PerPath(table) => {
-            let text = path.to_string();
-            let exact = table.iter().find(|(key, _)| *key == text);
-            let by_pattern =
-                || table.iter().find(|(key, _)| key.parse::<Pattern>().is_ok_and(|pattern| pattern.matches(path)));
-            exact.or_else(by_pattern).map(|(_, eps)| *eps)
+/// Steps by hand, to be found by leaf.
+#[derive(Default)]
+pub(super) struct ByHand {
+    all: Option<f64>,
+    exact: HashMap<Path, f64>,
+    open: Vec<(Pattern, f64)>,
+}
+
+impl ByHand {
+    pub(super) fn new(eps: Option<&Eps>) -> ByHand {
+        let mut by_hand = ByHand::default();
+        match eps {
+            None => {}
+            Some(Eps::All(eps)) => by_hand.all = Some(*eps),
+            Some(Eps::PerPath(table)) => {
+                let patterns = table.iter().filter_map(|(key, eps)| Some((key.parse::<Pattern>().ok()?, *eps)));
+                for (pattern, eps) in patterns {
+                    match pattern.as_path() {
+                        Some(path) => _ = by_hand.exact.entry(path).or_insert(eps),
+                        None => by_hand.open.push((pattern, eps)),
+                    }
+                }
+            }
         }
+        by_hand
+    }
+
+    /// The step for a leaf, if there is one. An exact path wins over a pattern.
+    pub(super) fn step(&self, path: &Path) -> Option<f64> {
+        let by_pattern = || self.open.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, eps)| *eps);
+        self.all.or_else(|| self.exact.get(path).copied()).or_else(by_pattern)
     }
 }

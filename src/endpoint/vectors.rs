@@ -1,5 +1,7 @@
 //! Tangents and cotangents: read from JSON, and held against the paths, dtypes and shapes they belong to.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::error::Place;
@@ -62,8 +64,8 @@ impl Fitting<'_> {
                 }
             }
         }
-        let order = |path: &Path| self.wrt.iter().position(|each| each == path).unwrap_or(usize::MAX);
-        vectors.sort_by_key(|(path, _)| order(path));
+        let order: HashMap<&Path, usize> = self.wrt.iter().zip(0..).collect();
+        vectors.sort_by_key(|(path, _)| order.get(path).copied().unwrap_or(usize::MAX));
         vectors
     }
 
@@ -74,10 +76,12 @@ impl Fitting<'_> {
             false => self.of.iter().map(Pattern::to_string).collect(),
         };
         let keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
+        let (given, known): (HashSet<&str>, HashSet<&str>) =
+            (keys.iter().copied().collect(), expected.iter().map(String::as_str).collect());
         // Output patterns stand for keys that are known only after an evaluation.
         let open = !self.question.has_tangents() && self.of.iter().any(|pattern| pattern.as_path().is_none());
-        let missing = expected.iter().any(|path| !keys.contains(&path.as_str()));
-        let foreign = keys.iter().any(|key| !expected.iter().any(|path| path == *key));
+        let missing = known.iter().any(|path| !given.contains(path));
+        let foreign = keys.iter().any(|key| !known.contains(key));
         if open || !(missing || foreign) {
             return true;
         }

@@ -45,7 +45,9 @@ pub fn evaluate(
     };
     let workers = workers.number(pool, points.len());
     let ended = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        // Where there are no more threads, fewer do.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..workers).map_while(spawn).collect();
         let own = work();
         others
             .into_iter()

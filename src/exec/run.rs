@@ -128,7 +128,11 @@ pub fn sweep(
             thread::scope(|scope| {
                 // This thread is a worker too.
                 for _ in 1..workers {
-                    scope.spawn(|| queue.work(pool, base, &mut Vec::new()));
+                    let worker = || queue.work(pool, base, &mut Vec::new());
+                    if let Err(error) = thread::Builder::new().spawn_scoped(scope, worker) {
+                        tracing::warn!("fewer workers than were asked for: {error}");
+                        break;
+                    }
                 }
                 queue.work(pool, base, &mut scratch);
             });

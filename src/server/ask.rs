@@ -142,10 +142,11 @@ fn question(
     mut body: Body,
     progress: &Progress,
 ) -> Result<(Answer, Option<Report>), Error> {
-    let mut faults = shared.binref.as_ref().map_or_else(Vec::new, |folder| folder.inline(&mut body.json));
+    let mut faults =
+        shared.binref.as_ref().map_or_else(Vec::new, |folder| folder.inline(&mut body.json, shared.options.body_limit));
     let (mut settings, mut wanted) = (Settings::default(), false);
     if let (Endpoint::Derivative(_), Some(fields)) = (endpoint, body.json.as_object_mut()) {
-        match settings::take(fields) {
+        match settings::take(fields, served.model.run().workers) {
             Ok(taken) => (settings, wanted) = taken,
             Err(more) => faults.extend(more),
         }

@@ -52,60 +52,12 @@ impl Folder {
         opened.map(Folder).map_err(|error| format!("the folder for binref, {}: {error}", path.display()))
     }
 
-    /// Puts the bytes of every array that a request names by file in its place. What is wrong comes back.
-    pub(super) fn inline(&self, body: &mut Value) -> Vec<Violation> {
-        let mut faults = Vec::new();
-        self.inline_below(body, &mut Path::root(), &mut faults);
-        faults
-    }
-
-    fn inline_below(&self, value: &mut Value, path: &mut Path, faults: &mut Vec<Violation>) {
-        match value {
-            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    path.push(Segment::Index(index));
-                    self.inline_below(item, path, faults);
-                    path.pop();
-                }
-            }
-            Value::Object(object) if is_binref(object) => {
-                if let Err(reason) = self.inline_array(object) {
-                    let message = format!("Failed to decode array buffer (binref encoding): {reason}");
-                    faults.push(Violation { path: path.clone(), code: "array_decode_error", message });
-                }
-            }
-            Value::Object(object) => {
-                for (key, item) in object {
-                    path.push(Segment::Key(key.clone()));
-                    self.inline_below(item, path, faults);
-                    path.pop();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn inline_array(&self, object: &mut Map<String, Value>) -> Result<(), String> {
-        let dtype = codec::read_dtype(object.get("dtype")).map_err(|error| error.to_string())?;
-        let shape = codec::read_shape(object.get("shape")).map_err(|error| error.to_string())?;
-        let Some(Value::Object(data)) = object.get_mut("data") else { return Err("it has no data".to_owned()) };
-        let Some(buffer) = data.get("buffer").and_then(Value::as_str) else {
-            return Err("its buffer is no text".to_owned());
-        };
-        let compressed = data.get("compression").is_some_and(|compression| !compression.is_null());
-        let (path, offset, size) = parse(buffer)?;
-        let size = match (size, compressed) {
-            (Some(size), _) => size,
-            (None, true) => return Err("with a compression it is path:offset:size".to_owned()),
-            (None, false) => element_count(&shape)
-                .and_then(|count| count.checked_mul(dtype.size()))
-                .and_then(|size| u64::try_from(size).ok())
-                .ok_or("its shape is larger than memory")?,
-        };
-        let bytes = self.read(path, offset, size).map_err(|error| format!("{path}: {error}"))?;
-        data.insert("buffer".to_owned(), Value::from(STANDARD.encode_to_string(&bytes)));
-        data.insert("encoding".to_owned(), Value::from("base64"));
-        Ok(())
+    /// Puts the bytes of every array that a request names by file in its place, `most` of them together. What is wrong
+    /// comes back.
+    pub(super) fn inline(&self, body: &mut Value, most: usize) -> Vec<Violation> {
+        let mut inlining = Inlining { folder: self, most, left: most as u64, faults: Vec::new() };
+        inlining.below(body, &mut Path::root());
+        inlining.faults
     }
 
     fn read(&self, path: &str, offset: u64, size: u64) -> io::Result<Vec<u8>> {
@@ -131,6 +83,69 @@ impl Folder {
             }
         });
         outcome
+    }
+}
+
+/// A request whose files are being read.
+struct Inlining<'f> {
+    folder: &'f Folder,
+    /// How many bytes there may be, and how many more.
+    most: usize,
+    left: u64,
+    faults: Vec<Violation>,
+}
+
+impl Inlining<'_> {
+    fn below(&mut self, value: &mut Value, path: &mut Path) {
+        match value {
+            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    path.push(Segment::Index(index));
+                    self.below(item, path);
+                    path.pop();
+                }
+            }
+            Value::Object(object) if is_binref(object) => {
+                if let Err(reason) = self.array(object) {
+                    let message = format!("Failed to decode array buffer (binref encoding): {reason}");
+                    self.faults.push(Violation { path: path.clone(), code: "array_decode_error", message });
+                }
+            }
+            Value::Object(object) => {
+                for (key, item) in object {
+                    path.push(Segment::Key(key.clone()));
+                    self.below(item, path);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn array(&mut self, object: &mut Map<String, Value>) -> Result<(), String> {
+        let dtype = codec::read_dtype(object.get("dtype")).map_err(|error| error.to_string())?;
+        let shape = codec::read_shape(object.get("shape")).map_err(|error| error.to_string())?;
+        let Some(Value::Object(data)) = object.get_mut("data") else { return Err("it has no data".to_owned()) };
+        let Some(buffer) = data.get("buffer").and_then(Value::as_str) else {
+            return Err("its buffer is no text".to_owned());
+        };
+        let compressed = data.get("compression").is_some_and(|compression| !compression.is_null());
+        let (path, offset, size) = parse(buffer)?;
+        let size = match (size, compressed) {
+            (Some(size), _) => size,
+            (None, true) => return Err("with a compression it is path:offset:size".to_owned()),
+            (None, false) => element_count(&shape)
+                .and_then(|count| count.checked_mul(dtype.size()))
+                .and_then(|size| u64::try_from(size).ok())
+                .ok_or("its shape is larger than memory")?,
+        };
+        self.left = self.left.checked_sub(size).ok_or_else(|| {
+            format!("the files of one request have more than {} bytes together (--body-limit)", self.most)
+        })?;
+        let bytes = self.folder.read(path, offset, size).map_err(|error| format!("{path}: {error}"))?;
+        data.insert("buffer".to_owned(), Value::from(STANDARD.encode_to_string(&bytes)));
+        data.insert("encoding".to_owned(), Value::from("base64"));
+        Ok(())
     }
 }
 

@@ -62,6 +62,8 @@ fn finished(routes: Router, shared: &Arc<Shared>) -> Router {
     if let Some(token) = &options.token {
         routes = routes.layer(middleware::from_fn_with_state(token.clone(), guard::authorised));
     }
+    let pages = guard::Pages { named: options.cors.clone(), local: options.host.is_loopback() };
+    routes = routes.layer(middleware::from_fn_with_state(pages, guard::of_pages));
     if !options.cors.is_empty() {
         routes = routes.layer(guard::cors(&options.cors));
     }

@@ -23,8 +23,9 @@ struct Fd {
     dense: bool,
 }
 
-/// Takes both fields out of a request. Whether a report is wanted comes second.
-pub(super) fn take(body: &mut Map<String, Value>) -> Result<(Settings, bool), Vec<Violation>> {
+/// Takes both fields out of a request. Whether a report is wanted comes second. No more workers are taken than the
+/// model has by default, or this machine has processors: a worker may be a process.
+pub(super) fn take(body: &mut Map<String, Value>, workers: Option<usize>) -> Result<(Settings, bool), Vec<Violation>> {
     let mut faults = Vec::new();
     let mut fault = |name: &str, code, message: String| {
         let path = Path::root().join(Segment::Field(name.to_owned()));
@@ -46,12 +47,13 @@ pub(super) fn take(body: &mut Map<String, Value>) -> Result<(Settings, bool), Ve
         return Err(faults);
     }
     let fd = fd.unwrap_or_default();
+    let most = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let settings = Settings {
         algorithm: fd.algorithm,
         eps: fd.eps,
         samples: fd.samples.map(usize::from),
         seed: fd.seed,
-        workers: fd.workers.map(usize::from),
+        workers: fd.workers.map(|workers| usize::from(workers).min(most)),
         on_failure: fd.on_failure,
         dense: fd.dense,
         bounds: report,

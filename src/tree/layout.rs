@@ -2,6 +2,7 @@
 //!
 //! A complex element takes two coordinates, (re, im). Numerics see only these vectors.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{Array, DType, Path, Tree};
@@ -25,6 +26,8 @@ pub struct Span {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     spans: Vec<Span>,
+    /// Where among the spans each leaf is.
+    by_path: HashMap<Path, usize>,
     len: usize,
 }
 
@@ -67,6 +70,7 @@ impl Layout {
     /// Adds one more leaf at the end.
     pub fn push(&mut self, path: Path, dtype: DType, shape: &[usize]) {
         let len = shape.iter().product::<usize>() * dtype.coordinates();
+        self.by_path.entry(path.clone()).or_insert(self.spans.len());
         self.spans.push(Span { path, dtype, shape: shape.into(), offset: self.len, len });
         self.len += len;
     }
@@ -78,7 +82,12 @@ impl Layout {
 
     /// The leaf at `path`.
     pub fn span(&self, path: &Path) -> Option<&Span> {
-        self.spans.iter().find(|span| span.path == *path)
+        self.position(path).map(|index| &self.spans[index])
+    }
+
+    /// Which of the leaves is at `path`.
+    pub fn position(&self, path: &Path) -> Option<usize> {
+        self.by_path.get(path).copied()
     }
 
     /// Coordinates in all.

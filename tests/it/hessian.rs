@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use secant::{AlgorithmName, Array, Block, Bounds, Jacobian, Model, Tree, Value, json};
 
-use crate::probe::{Form, Point, options};
+use crate::probe::{Form, Point, choosy, options};
 use crate::program::Run;
 
 fn shipped(name: &str) -> Model {
@@ -38,6 +38,23 @@ fn rosenbrock_is_that_of_the_textbook() {
         assert_eq!(entries(&hessian, "x", "y"), entries(&hessian, "y", "x"));
         assert!((20..60).contains(&hessian.report.evaluations), "{}", hessian.report.evaluations);
     }
+}
+
+/// At the edge of where a model gives gradients it is not the caller who erred.
+#[test]
+fn a_gradient_that_is_refused_where_we_went_is_the_models_failure() {
+    let Some(folder) = choosy() else { return };
+    let ask = |x: f64| {
+        Run::new(["hessian".into(), folder.clone().into_os_string(), json!({"inputs": {"x": [x]}}).to_string().into()])
+            .run()
+    };
+    assert_eq!(ask(0.5).expect(0).json()["x"]["x"]["data"]["buffer"], json!([[2.0]]));
+    let failed = ask(1.0);
+    assert_eq!(failed.code, 3, "{}", failed.stderr);
+    assert!(failed.stderr.contains("choosy failed at x[0] + "), "{}", failed.stderr);
+    assert!(failed.stderr.contains("it refused these inputs: x is beyond 1"), "{}", failed.stderr);
+    let refused = ask(2.0);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
 }
 
 const NATIVE: [f64; 4] = [0.5, -1.0, 2.0, 0.25];

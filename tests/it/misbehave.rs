@@ -3,7 +3,7 @@
 
 use secant::{AlgorithmName, Model, Value, json};
 
-use crate::probe::{library, options, plugin, python, scratch};
+use crate::probe::{choosy, library, options, plugin, python, scratch};
 use crate::program::{Outcome, Run};
 
 const INPUTS: &str = r#"{"inputs": {"x": [1, 2, 3]}}"#;
@@ -465,6 +465,19 @@ fn several_workers_fail_as_one() {
             }
         }
     }
+}
+
+/// Where shapes show only in an evaluation and that kills the model, nothing is wrong with the shapes.
+#[test]
+fn a_crash_at_a_stand_in_is_a_crash() {
+    let Some(folder) = choosy() else { return };
+    let ask = |n: usize| {
+        let shapes = json!({"inputs": {"x": {"shape": [n], "dtype": "float64"}}}).to_string();
+        Run::new(["abstract-eval".into(), folder.clone().into_os_string(), shapes.into()]).run()
+    };
+    assert_eq!(ask(3).expect(0).json()["y"]["shape"], json!([1]));
+    // Two numbers are those of the schema's example.
+    assert_failed(&ask(2), "abstract-eval", 4, &["choosy crashed", "killed by SIGKILL"]);
 }
 
 /// Once a model has said that it is dead, or hangs, other questions get a new process, not a dead one.

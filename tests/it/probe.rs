@@ -123,6 +123,28 @@ pub fn plugin(name: &str, manifest: &str) -> PathBuf {
     folder
 }
 
+/// A model with a gradient of its own that is picky about where it is asked: tests/fixtures/choosy.
+pub fn choosy() -> Option<PathBuf> {
+    let folder = plugin(
+        "choosy",
+        &format!(
+            "input = \"input.json\"\noutput = \"output.json\"\n[executable]\ncommand = [{:?}, \"-S\", \"-E\", {:?}]",
+            python()?,
+            fixture("choosy/choosy.py"),
+        ),
+    );
+    let schema = |name: &str, examples: Value| {
+        json!({"properties": {
+        name: {"dtype": "float64", "shape": [null], "differentiable": true},
+    }, "required": [name], "examples": examples})
+    };
+    let deadly = json!([{"x": [2000.0, 2000.0]}]);
+    for (file, schema) in [("input.json", schema("x", deadly)), ("output.json", schema("y", json!([])))] {
+        std::fs::write(folder.join(file), schema.to_string()).unwrap();
+    }
+    Some(folder)
+}
+
 /// This build's own `secant`.
 pub fn secant() -> &'static str {
     env!("CARGO_BIN_EXE_secant")

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 use secant::{Value, json};
 
-use crate::probe::{library, plugin, scratch};
+use crate::probe::{choosy, library, plugin, scratch};
 use crate::program::{Outcome, Run, Running};
 
 /// A server, and how it is reached.
@@ -522,6 +522,19 @@ fn arrays_in_files_stay_in_their_folder() {
     server.post("/apply?run_id=../up", &inputs).expect(422);
     assert_eq!(server.end().code, 0);
 
+    // Files count as if their bytes had been sent, each time they are named.
+    let server = Server::start(["rosenbrock", "--binref", folder.to_str().unwrap(), "--body-limit", "1"]);
+    std::fs::write(folder.join("large.bin"), vec![0; 600 << 10]).unwrap();
+    let large = json!({"shape": [600 << 7], "dtype": "float64", "data": {"encoding": "binref", "buffer": "large.bin"}});
+    let answer = server.post("/apply", &json!({"inputs": {"x": large, "y": large}})).expect(422);
+    assert_eq!(
+        answer.body.matches("the files of one request have more than 1048576 bytes").count(),
+        1,
+        "{}",
+        answer.body
+    );
+    assert_eq!(server.end().code, 0);
+
     // Without a folder there is no such format.
     let server = Server::start(["rosenbrock"]);
     server.post_with("/apply", &inputs, &[("Accept", "application/json+binref")]).expect(406);
@@ -542,6 +555,64 @@ fn pages_of_other_origins_are_kept_out_unless_they_are_named() {
     let open = Server::start(["rosenbrock", "--cors", "https://lab.example"]);
     assert_eq!(allowed(&open), "https://lab.example");
     assert_eq!(open.end().code, 0);
+}
+
+#[test]
+fn a_page_may_ask_a_server_of_its_own_origin_alone() {
+    let server = Server::start(["rosenbrock", "--cors", "https://lab.example"]);
+    let port = server.address.rsplit(':').next().unwrap();
+    let call = json!({"name": "rosenbrock", "input": [[1.0], [1.0]], "config": {}});
+    let asked = |host: &str, origin: &str| {
+        // What a browser sends without asking first.
+        let headers = [("Host", host), ("Origin", origin), ("Content-Type", "text/plain")];
+        let mut request = agent().post(server.url("/umbridge/Evaluate"));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        answered(request.send(call.to_string())).status
+    };
+    let (ours, localhost, evil) = (&*server.address, &format!("localhost:{port}"), &format!("evil.example:{port}"));
+    assert_eq!(asked(ours, &format!("http://{ours}")), 200);
+    assert_eq!(asked(localhost, &format!("http://{localhost}")), 200);
+    assert_eq!(asked(ours, "https://lab.example"), 200);
+    for (host, origin) in [(ours, evil), (evil, evil), (ours, localhost)] {
+        assert_eq!(asked(host, &format!("http://{origin}")), 403, "{origin} asks {host}");
+    }
+    assert_eq!(asked(ours, "null"), 403);
+    assert_eq!(server.end().code, 0);
+}
+
+#[test]
+fn a_request_takes_no_more_workers_than_there_are() {
+    let server = Server::start(["rosenbrock", "--workers", "2"]);
+    let asked = |workers: usize| {
+        let body = json!({
+            "inputs": {"x": 1.5, "y": 2.0}, "jac_inputs": ["x", "y"], "jac_outputs": ["result"],
+            "fd": {"workers": workers, "algorithm": "central"}, "report": true,
+        });
+        server.post("/jacobian", &body).expect(200).json()["$report"]["workers"].clone()
+    };
+    assert_eq!([asked(1), asked(2), asked(4000)], [json!(1), json!(2), json!(2)]);
+    assert_eq!(server.end().code, 0);
+}
+
+/// Who gives up on a derivative of the model's own takes it from nobody else.
+#[test]
+fn a_model_keeps_its_derivatives_when_one_was_cancelled() {
+    let Some(folder) = choosy() else { return };
+    let server = Server::start([folder.to_str().unwrap(), "--time-limit", "2s"]);
+    let asked = |x: f64| {
+        let body = json!({
+            "inputs": {"x": [x]}, "vjp_inputs": ["x"], "vjp_outputs": ["y"], "cotangent_vector": {"y": [1.0]}, "report": true,
+        });
+        server.post("/vector_jacobian_product", &body)
+    };
+    let algorithm = |answer: Answer| answer.expect(200).json()["$report"]["algorithm"].clone();
+    assert_eq!(algorithm(asked(0.5)), "native");
+    asked(200.0).expect(504);
+    server.await_metric("secant_running", 0.0);
+    assert_eq!(algorithm(asked(0.5)), "native");
+    assert_eq!(server.end().code, 0);
 }
 
 #[test]

@@ -190,6 +190,34 @@ fn holomorphic() -> Model {
     model.unwrap()
 }
 
+/// One complex number holds the derivative of a small holomorphic function, of none that is not, however small, and where
+/// it is 0.
+#[test]
+fn what_is_not_holomorphic_is_refused_however_small() {
+    let schema = |name: &str| json!({"properties": {name: {"dtype": "complex128", "shape": [], "differentiable": true}}, "required": [name]});
+    let at = |z: [f64; 2], f: fn(f64, f64) -> [f64; 2], algorithm| {
+        let model = Model::from_fn("f", &schema("z"), &schema("y"), move |inputs| {
+            let z = inputs.leaf(&"z".parse().unwrap()).unwrap().to_vec();
+            let y = Array::from_coordinates(secant::DType::Complex128, &[], &f(z[0], z[1]));
+            Ok(Tree::fields([("y", Tree::from(y))]))
+        });
+        let inputs = Tree::fields([("z", Tree::from(Array::from_coordinates(secant::DType::Complex128, &[], &z)))]);
+        model.unwrap().jacobian(&inputs).algorithm(algorithm).run().map(|_| ())
+    };
+    for algorithm in [AlgorithmName::Auto, AlgorithmName::Central, AlgorithmName::Forward] {
+        let error = at([0.7, 0.4], |re, im| [1e-9 * re, -1e-9 * im], algorithm).unwrap_err().to_string();
+        assert!(error.contains("y is not a holomorphic function of z"), "{algorithm}: {error}");
+        for (z, f) in [
+            ([0.7, 0.4], (|re, im| [1e-9 * (re * re - im * im), 2e-9 * re * im]) as fn(f64, f64) -> [f64; 2]),
+            ([0.0, 0.0], |re, im| [re * re - im * im, 2.0 * re * im]),
+            ([0.7, 0.4], |re, im| [1e6 + 1e-9 * re, 1e6 + 1e-9 * im]),
+            ([0.7, 0.4], |_, _| [3.0, 0.0]),
+        ] {
+            assert_eq!(at(z, f, algorithm).map_err(|error| error.to_string()), Ok(()), "{algorithm} at {z:?}");
+        }
+    }
+}
+
 #[test]
 fn the_complex_step_is_exact_to_rounding() {
     let model = holomorphic();

@@ -3,6 +3,7 @@
 //! A frame is kept from call to call. Its base stays resident: the displaced leaves in buffers of its
 //! own, all others shared with the caller's tree, whatever their size.
 
+use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::ops::Range;
 use std::sync::Arc;
@@ -104,10 +105,9 @@ impl Frame {
     /// Makes a base resident.
     pub(super) fn reside(&mut self, base: &Base, leaves: &[(Path, &Array)], layout: u64) -> Result<(), ModelError> {
         self.load(&base.inputs, leaves, layout)?;
+        let positions: HashMap<&Path, usize> = leaves.iter().map(|(path, _)| path).zip(0..).collect();
         for span in base.wrt.spans() {
-            let Some(index) = leaves.iter().position(|(path, _)| *path == span.path) else {
-                unreachable!("a layout's leaf is in its tree")
-            };
+            let Some(&index) = positions.get(&span.path) else { unreachable!("a layout's leaf is in its tree") };
             let bytes = self.inputs.shared[index].bytes();
             let mut words = vec![0u64; bytes.len().div_ceil(8)];
             bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);

@@ -1,5 +1,6 @@
 //! Evaluations by a library: the gate through which every call into foreign code passes.
 
+use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -85,8 +86,8 @@ impl LibraryInstance {
         let frame = &mut self.frames[0];
         frame.load(inputs, &leaves, layout)?;
         frame.expect(grid);
-        let position = |path: &Path| leaves.iter().position(|(leaf, _)| leaf == path).map(|i| i as u32);
-        let wrt_indices: Option<Vec<u32>> = wrt.iter().map(position).collect();
+        let positions: HashMap<&Path, u32> = leaves.iter().map(|(leaf, _)| leaf).zip(0..).collect();
+        let wrt_indices: Option<Vec<u32>> = wrt.iter().map(|path| positions.get(path).copied()).collect();
         let wrt_indices = wrt_indices.ok_or_else(|| ModelError::refused("an input to differentiate by is absent"))?;
         let text = |path: &Path| {
             CString::new(path.to_string())

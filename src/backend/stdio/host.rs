@@ -84,6 +84,7 @@ impl Model for Program {
         Ok(Box::new(Running {
             terms: self.terms.clone(),
             signature: self.signature.clone(),
+            natives: session.natives(),
             session: Some(session),
             resident: None,
             chunk: 1,
@@ -96,6 +97,8 @@ impl Model for Program {
 pub(super) struct Running {
     pub(super) terms: Terms,
     signature: Arc<Signature>,
+    /// What the program said it can when it was first started; another start changes nothing.
+    natives: Natives,
     pub(super) session: Option<Session>,
     /// The base whose text is at hand, or which the program has been sent.
     pub(super) resident: Option<(u64, Option<Template>)>,
@@ -166,13 +169,7 @@ fn parsed(result: &RawValue) -> Result<Value, ModelError> {
 
 impl Instance for Running {
     fn natives(&self) -> Natives {
-        let offers = |method| self.session.as_ref().is_some_and(|session| session.offers(method));
-        Natives {
-            jacobian: offers("jacobian"),
-            jvp: offers("jacobian_vector_product"),
-            vjp: offers("vector_jacobian_product"),
-            abstract_eval: offers("abstract_eval"),
-        }
+        self.natives
     }
 
     fn heed(&mut self, cancel: &Cancel) {

@@ -15,7 +15,7 @@ use crate::backend::child::{Child, with_words};
 use crate::backend::wire::{LONGEST_LINE, Silence, Wire};
 use crate::codec::{self, Encoding};
 use crate::manifest::Protocol;
-use crate::model::{Cancel, ModelError, ModelErrorKind};
+use crate::model::{Cancel, ModelError, ModelErrorKind, Natives};
 
 /// A running program that has been greeted.
 pub(super) struct Session {
@@ -115,6 +115,16 @@ impl Session {
 
     pub(super) fn offers(&self, method: &str) -> bool {
         self.introduction.methods.iter().any(|offered| offered == method)
+    }
+
+    /// What the program can beside evaluations.
+    pub(super) fn natives(&self) -> Natives {
+        Natives {
+            jacobian: self.offers("jacobian"),
+            jvp: self.offers("jacobian_vector_product"),
+            vjp: self.offers("vector_jacobian_product"),
+            abstract_eval: self.offers("abstract_eval"),
+        }
     }
 
     /// The best encoding of arrays that the program offers.

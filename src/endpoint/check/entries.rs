@@ -5,6 +5,7 @@ use num_complex::Complex;
 use super::Subject;
 use crate::diff::Problem;
 use crate::endpoint::differences::differences;
+use crate::endpoint::error::Place;
 use crate::endpoint::native;
 use crate::endpoint::question::Question;
 use crate::endpoint::settings::Settings;
@@ -219,7 +220,8 @@ impl Reference {
             // It pairs as Re(w·dy): −i picks the imaginary part.
             unit[output] = if element(&subject.of, output).2 == 0 { 1.0 } else { -1.0 };
             let request = subject.with(subject.of.unravel_wide(&unit));
-            let Some((vectors, report)) = native::vjp(subject.context, &request, &Settings::default())? else {
+            let Some((vectors, report)) = native::vjp(subject.context, &request, &Settings::default(), Place::Base)?
+            else {
                 unreachable!("only asked of models that have it")
             };
             *calls += report.evaluations;

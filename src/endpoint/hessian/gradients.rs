@@ -1,15 +1,13 @@
 //! Second derivatives as central differences of the model's own gradients.
 
-use super::{Found, Subject, layout};
+use super::{Found, Subject, layout, place};
 use crate::diff::{Algorithm, Displacement, Impasse, Plan, Problem};
 use crate::endpoint::axes::{axes, based, refused};
 use crate::endpoint::differences::non_finite;
-use crate::endpoint::error::Place;
 use crate::endpoint::request::Request;
 use crate::endpoint::vectors::Vectors;
-use crate::endpoint::{Error, vjp};
+use crate::endpoint::{Error, native};
 use crate::model::Base;
-use crate::tree::Tree;
 
 const NAME: &str = "central differences of native gradients";
 
@@ -51,15 +49,21 @@ fn differences(subject: &Subject<'_, '_>, base: &Base, problem: Problem<'_>) -> 
 
     // The outputs' shapes took an evaluation.
     let mut evaluations = 1;
-    let mut gradient_at = |inputs: Tree| -> Result<Vec<f64>, Error> {
-        let request = Request { inputs, ..gradient.clone() };
-        let (vectors, report) = vjp(context, &request, settings)?;
+    let mut gradient_at = |point: &Displacement| -> Result<Vec<f64>, Error> {
+        let request = Request { inputs: base.displaced(point), ..gradient.clone() };
+        let Some((vectors, report)) = native::vjp(context, &request, settings, place(point, base))? else {
+            unreachable!("the model has derivatives of its own, of real inputs")
+        };
         evaluations += report.evaluations;
         Ok(vectors.iter().flat_map(|(_, array)| array.to_vec()).collect())
     };
     let mut point = Displacement::new();
     plan.scout(&mut point);
-    let outcome = gradient_at(base.displaced(&point))?;
+    let outcome = match gradient_at(&point) {
+        // Refused or failed where we displaced them: were they ever good?
+        Err(error) if !error.is_fatal() && !point.is_empty() => gradient_at(&Displacement::new()).and(Err(error))?,
+        other => other?,
+    };
     let mut machine = plan.start(&outcome, &[], None);
     let mut scratch = Vec::new();
     let stuck = |impasse: Impasse| match impasse {
@@ -70,10 +74,10 @@ fn differences(subject: &Subject<'_, '_>, base: &Base, problem: Problem<'_>) -> 
         for mut share in round {
             for k in 0..share.len() {
                 share.displace(k, &mut point);
-                let outcome = gradient_at(base.displaced(&point))?;
+                let outcome = gradient_at(&point)?;
                 share
                     .tell(k, &outcome, &mut scratch)
-                    .map_err(|found| Error::at(context.pool, Place::Base, non_finite(&by, found.row)))?;
+                    .map_err(|found| Error::at(context.pool, place(&point, base), non_finite(&by, found.row)))?;
             }
         }
     }

@@ -6,15 +6,18 @@ mod values;
 
 use std::time::Instant;
 
-use super::axes::based;
+use super::axes::{based, short};
 use super::derive::ravel_cotangents;
+use super::error::Place;
 use super::jacobian::Values;
 use super::report::{Bounds, Noise, Report, Steps};
 use super::request::{Request, Wanted};
 use super::settings::Settings;
 use super::vectors::{Vectors, narrow};
 use super::{Context, Error, Jacobian, apply};
+use crate::diff::Displacement;
 use crate::manifest::AlgorithmName;
+use crate::model::Base;
 use crate::tree::{Array, DType, Layout, Path};
 
 /// Where second derivatives are taken, and of what.
@@ -113,7 +116,7 @@ impl<'s, 'c> Subject<'s, 'c> {
         let mut values = vec![0.0; of.len()];
         of.ravel(&outputs, &mut values).unwrap_or_else(|mismatch| unreachable!("laid out like this: {mismatch}"));
         if let Some(row) = crate::diff::not_finite(&values) {
-            return Err(Error::at(context.pool, super::Place::Base, super::differences::non_finite(&of, row)));
+            return Err(Error::at(context.pool, Place::Base, super::differences::non_finite(&of, row)));
         }
         let weights = if request.weights.is_empty() || of.is_empty() { one(&of)? } else { request.weights.clone() };
         let ravelled = ravel_cotangents(&weights, &of)?;
@@ -154,6 +157,18 @@ impl<'s, 'c> Subject<'s, 'c> {
             ..Report::default()
         }
     }
+}
+
+/// Where a point lies.
+fn place(point: &Displacement, base: &Base) -> Place {
+    if point.is_empty() {
+        return Place::Base;
+    }
+    let moves = point.iter().take(3).map(|&(i, value)| {
+        let by = value - base.x[i];
+        format!("{} {} {}", base.wrt.name(i), if by < 0.0 { '-' } else { '+' }, short(by.abs()))
+    });
+    Place::Displaced(moves.collect::<Vec<_>>().join(", "))
 }
 
 /// The weight of the only number that there is.

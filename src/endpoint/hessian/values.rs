@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Found, Subject, layout};
+use super::{Found, Subject, layout, place};
 use crate::diff::{self, Axes, Curvature, Curved, Defect, Displacement, Problem, Ray};
 use crate::endpoint::Error;
-use crate::endpoint::axes::{axes, based, refused, short};
+use crate::endpoint::axes::{axes, based, refused};
 use crate::endpoint::differences::{differences, non_finite, workers};
-use crate::endpoint::error::Place;
 use crate::endpoint::request::Request;
 use crate::endpoint::settings::Settings;
 use crate::endpoint::vectors::Vectors;
@@ -119,14 +118,6 @@ fn curvature(
         }
         _ => Ok((curved, found)),
     }
-}
-
-fn place(point: &Displacement, base: &Base) -> Place {
-    let moves = point.iter().take(3).map(|&(i, value)| {
-        let by = value - base.x[i];
-        format!("{} {} {}", base.wrt.name(i), if by < 0.0 { '-' } else { '+' }, short(by.abs()))
-    });
-    Place::Displaced(moves.collect::<Vec<_>>().join(", "))
 }
 
 /// The noise of the weighted sum: as first differences along some direction tell it.
