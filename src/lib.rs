@@ -51,3 +51,10 @@ pub use schema::{Signature, Violation, Violations};
 pub use serde_json::{Value, json};
 pub use snapshot::snapshot;
 pub use tree::{Abstract, Array, DType, Element, Layout, Path, Pattern, Tree};
+
+/// Where this user keeps what can be made again.
+pub(crate) fn cache_folder() -> Option<std::path::PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+    let caches = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    Some(caches?.join("secant"))
+}

@@ -1,11 +1,16 @@
 //! Making a plugin's library or program by its manifest's `build`, when it is missing or older than
 //! its sources.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::SystemTime;
+
+use super::child::Launch;
+use super::oneshot;
+use crate::cache_folder;
+use crate::model::Cancel;
 
 /// Our header, so that `{include}` works wherever secant is installed.
 const HEADER: &str = include_str!("../../include/secant.h");
@@ -50,16 +55,15 @@ impl Recipe<'_> {
             .collect();
         let command = argv.join(" ");
         tracing::info!("building: {command}");
-        let output = Command::new(&argv[0])
-            .args(&argv[1..])
-            .current_dir(self.folder)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("build: cannot start `{command}`: {error}"))?;
-        if !output.status.success() {
+        self.sweep_up();
+        // What changes while it runs it may have read before.
+        let started = SystemTime::now();
+        let launch = Launch { argv, folder: self.folder.to_owned(), env: BTreeMap::new(), inherit: None, errors: None };
+        let ran = oneshot::run(&launch, &[], None, &Cancel::default())
+            .map_err(|cut| format!("build: {}\n{}", cut.error, cut.last_words.trim_end()))?;
+        if !ran.status.success() {
             let _ = std::fs::remove_file(&fresh);
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("build: `{command}` failed ({}):\n{}", output.status, words.trim_end()));
+            return Err(format!("build: `{command}` failed ({}):\n{}", ran.status, ran.last_words.trim_end()));
         }
         if names_target {
             std::fs::rename(&fresh, self.target)
@@ -69,9 +73,22 @@ impl Recipe<'_> {
         }
         // A compiler that found nothing to do leaves an old file; it is up to date all the same.
         if let Ok(file) = File::options().append(true).open(self.target) {
-            let _ = file.set_modified(SystemTime::now());
+            let _ = file.set_modified(started);
         }
         Ok(())
+    }
+
+    /// Removes what builds left that were ended halfway. The manifest is locked: none of them goes on.
+    fn sweep_up(&self) {
+        let (Some(folder), Some(stem)) = (self.target.parent(), self.target.file_stem()) else { return };
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let number = path.extension().and_then(OsStr::to_str).and_then(|ending| ending.strip_prefix("new"));
+            let is_ours = number.is_some_and(|number| number.parse::<u32>().is_ok());
+            if is_ours && path.file_stem() == Some(stem) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
     }
 
     fn is_fresh(&self) -> bool {
@@ -125,10 +142,9 @@ fn is_code(path: &Path) -> bool {
 
 /// A folder that holds `secant.h`, of this very version.
 fn include_folder() -> Result<PathBuf, String> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
-    let folder =
-        cache.unwrap_or_else(std::env::temp_dir).join("secant").join(format!("include-{}", env!("CARGO_PKG_VERSION")));
+    let folder = cache_folder()
+        .unwrap_or_else(|| std::env::temp_dir().join("secant"))
+        .join(format!("include-{}", env!("CARGO_PKG_VERSION")));
     let header = folder.join("secant.h");
     if std::fs::read(&header).is_ok_and(|bytes| bytes == HEADER.as_bytes()) {
         return Ok(folder);

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::wire::{Silence, Wire, timespec};
-use crate::model::Cancel;
+use crate::model::{Cancel, ModelError};
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -99,8 +99,15 @@ impl Launch {
         drop(live);
         let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (Some(stdin), Some(stdout), stderr) = pipes else { unreachable!("both streams were asked for") };
-        let wire = Wire::new(stdin.into(), stdout.into(), stderr.map(Into::into)).map_err(|error| error.to_string())?;
-        Ok(Child { process, group, wire, status: None, cancel: Cancel::default() })
+        match Wire::new(stdin.into(), stdout.into(), stderr.map(Into::into)) {
+            Ok(wire) => Ok(Child { process, group, wire, status: None, cancel: Cancel::default() }),
+            Err(error) => {
+                let _ = kill_process_group(group, Signal::KILL);
+                let _ = process.wait();
+                forget(group);
+                Err(error.to_string())
+            }
+        }
     }
 }
 
@@ -177,6 +184,18 @@ impl Child {
         }
     }
 
+    /// Its exit status, waited for until `deadline`, or until nobody waits any more.
+    pub(crate) fn over(&mut self, deadline: Instant) -> Result<Option<ExitStatus>, ModelError> {
+        loop {
+            let now = Instant::now();
+            match self.wait(deadline.min(now + GLANCE)) {
+                None if self.cancel.is_set() => return Err(ModelError::cancelled()),
+                None if now < deadline => {}
+                status => return Ok(status),
+            }
+        }
+    }
+
     /// Its exit status, waited for until `deadline`.
     pub(crate) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
         // Where the system cannot tell when a process is over, only asking again helps.
@@ -185,17 +204,25 @@ impl Child {
             if let Some(status) = self.status {
                 return Some(status);
             }
-            match self.process.try_wait() {
-                Ok(Some(status)) => self.status = Some(status),
+            match waitid(WaitId::Pid(self.group), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)
+            {
+                Ok(Some(_)) => self.reap(),
                 Ok(None) | Err(_) if Instant::now() >= deadline => return None,
                 Ok(None) if self.sleep_until_over(deadline) => {}
-                Ok(None) => {
+                Ok(None) | Err(Errno::INTR) => {
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(10));
                 }
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Ends the whole group, so that what it started ends too, even where it ended itself. As long as it has not been
+    /// waited for, the group's number is nobody else's.
+    fn reap(&mut self) {
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.status = self.process.wait().ok();
     }
 
     /// Sleeps until it is over or the deadline has passed; false where the system offers no such thing.
@@ -241,15 +268,17 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // The whole group, so that what it started ends too, even where it ended itself. Its number cannot be
-        // another's yet: either it has not been waited for, or the group would have to be empty.
-        let _ = kill_process_group(self.group, Signal::KILL);
         if self.status.is_none() {
-            let _ = self.process.wait();
+            self.reap();
         }
-        if let Some(groups) = &mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
-            groups.remove(&self.group.as_raw_nonzero().get());
-        }
+        forget(self.group);
+    }
+}
+
+/// A group that is no more.
+fn forget(group: Pid) {
+    if let Some(groups) = &mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
+        groups.remove(&group.as_raw_nonzero().get());
     }
 }
 

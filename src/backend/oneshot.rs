@@ -36,9 +36,10 @@ pub(super) fn run(launch: &Launch, input: &[u8], limit: Option<Duration>, cancel
         (ModelErrorKind::TimedOut, format!("it took longer than {limit} and was stopped"))
     };
     let (kind, message) = match child.rest(deadline).map(<[u8]>::to_vec) {
-        Ok(stdout) => match child.wait(deadline.unwrap_or_else(|| Instant::now() + AFTERWARDS)) {
-            Some(status) => return Ok(Ran { stdout, status, last_words: child.wire.last_words() }),
-            None => late(),
+        Ok(stdout) => match child.over(deadline.unwrap_or_else(|| Instant::now() + AFTERWARDS)) {
+            Ok(Some(status)) => return Ok(Ran { stdout, status, last_words: child.wire.last_words() }),
+            Ok(None) => late(),
+            Err(cancelled) => return Err(Cut { error: cancelled, last_words: String::new() }),
         },
         Err(Silence::Late) => late(),
         Err(Silence::Unwanted) => return Err(Cut { error: ModelError::cancelled(), last_words: String::new() }),

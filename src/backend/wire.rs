@@ -17,6 +17,9 @@ pub(crate) const LONGEST_LINE: usize = 256 << 20;
 /// How much of its last words on stderr is kept.
 const LAST_WORDS: usize = 16 << 10;
 
+/// How much of stderr is read at once.
+const CHUNK: usize = 16 << 10;
+
 /// What a pipe holds, in bytes. Whenever one is full or empty somebody sleeps and must be woken; with more than this there is
 /// little to gain, and the pipes of one user should hold no more than 64 MB together (pipe(7)).
 #[cfg(target_os = "linux")]
@@ -189,8 +192,13 @@ impl Wire {
 
     /// Its last words on stderr, whole lines as far as they are kept.
     pub(crate) fn last_words(&mut self) -> String {
-        // What it wrote before it fell silent may still be in the pipe.
-        let _ = self.pump(Some(Instant::now()));
+        // What it wrote before it fell silent may still be in the pipe; more than a pipe holds is written by one that
+        // is not silent.
+        for _ in 0..(1 << 20) / CHUNK {
+            if self.errors.is_none() || self.pump(Some(Instant::now())).is_err() {
+                break;
+            }
+        }
         let (head, tail) = self.last_words.as_slices();
         let text = String::from_utf8_lossy(&[head, tail].concat()).into_owned();
         if self.last_words.len() < LAST_WORDS {
@@ -269,7 +277,7 @@ impl Wire {
 
     fn take_errors(&mut self) {
         let Some(errors) = &self.errors else { return };
-        let mut buffer = [0u8; 16 << 10];
+        let mut buffer = [0u8; CHUNK];
         match rustix::io::read(errors, &mut buffer) {
             Ok(0) => self.errors = None,
             Ok(count) => {

@@ -1,5 +1,5 @@
 //! The only file that prints: results to stdout, everything else to stderr.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -10,6 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use crate::endpoint::Report;
+
+/// Writes a line to stderr. Where nobody reads that there is nobody to be told.
+macro_rules! say {
+    ($($words:tt)*) => {
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    };
+}
 
 /// Sends log messages to stderr, and says what a panic is. A server tells of every request, and when it was.
 pub(super) fn install(verbose: bool, serving: bool) {
@@ -32,7 +39,7 @@ pub(super) fn install(verbose: bool, serving: bool) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         default(panic);
-        eprintln!("this is a bug in secant {}; please report it with the message above", env!("CARGO_PKG_VERSION"));
+        say!("this is a bug in secant {}; please report it with the message above", env!("CARGO_PKG_VERSION"));
     }));
 }
 
@@ -104,7 +111,7 @@ pub(super) fn lines(text: &str) -> Result<(), Failure> {
 
 /// A remark for whoever watches.
 pub(super) fn note(text: &str) {
-    eprintln!("{text}");
+    say!("{text}");
 }
 
 /// Why the command failed.
@@ -115,7 +122,7 @@ pub(super) fn failure(failure: &Failure) {
     // Clients of the HTTP protocol expect this prefix; people need no telling.
     let text = failure.text().replace("Value error, ", "");
     for (i, line) in text.trim().lines().enumerate() {
-        eprintln!("{}", format!("{}{line}", if i == 0 { "error: " } else { "       " }).trim_end());
+        say!("{}", format!("{}{line}", if i == 0 { "error: " } else { "       " }).trim_end());
     }
 }
 
@@ -142,7 +149,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 pub(super) fn derivative(report: &Report) {
     let evaluations = if report.evaluations == 1 { "evaluation" } else { "evaluations" };
     let workers = if report.workers == 1 { "worker" } else { "workers" };
-    eprintln!(
+    say!(
         "{}: {} {evaluations} in {}, {} {workers}",
         report.algorithm,
         report.evaluations,
@@ -150,7 +157,7 @@ pub(super) fn derivative(report: &Report) {
         report.workers
     );
     if let (Some(samples), Some(seed)) = (report.samples, report.seed) {
-        eprintln!("{samples} random directions, seed {seed}");
+        say!("{samples} random directions, seed {seed}");
     }
     let range = |least: f64, most: f64| {
         let (least, most) = (format!("{least:.3e}"), format!("{most:.3e}"));
@@ -180,24 +187,24 @@ pub(super) fn derivative(report: &Report) {
     if let Some(total) = report.total_bound {
         rows.push(vec![format!("{what} of all, as a norm"), format!("at most {total:.1e}")]);
     }
-    eprint!("{}", table(&rows));
+    say!("{}", table(&rows).trim_end_matches('\n'));
     for stumble in &report.stumbles {
         let steps: Vec<_> = stumble.steps.iter().map(|step| format!("{step:.1e}")).collect();
-        eprintln!("stepped around {}: the model failed with the steps {}", stumble.place, steps.join(", "));
+        say!("stepped around {}: the model failed with the steps {}", stumble.place, steps.join(", "));
     }
 }
 
 /// What whoever uses the numbers must know, wanted or not.
 pub(super) fn warnings(report: &Report) {
     for warning in &report.warnings {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
 }
 
 /// The seed that was drawn, so that the result can be had again.
 pub(super) fn seed(report: &Report) {
     if let Some(seed) = report.seed {
-        eprintln!("note: random directions were drawn; --seed {seed} gives the same again");
+        say!("note: random directions were drawn; --seed {seed} gives the same again");
     }
 }
 

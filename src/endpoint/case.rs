@@ -291,7 +291,7 @@ fn expected_arrays(signature: &Signature, case: &Case, expected: &Value) -> Resu
     };
     let mut values = Vec::new();
     for (of, row) in object(expected)? {
-        if case.endpoint == "jacobian" {
+        if matches!(case.endpoint.as_str(), "jacobian" | "hessian") {
             for (wrt, value) in object(&row)? {
                 values.push((format!("{of} by {wrt}"), Item::Array(array(&wrt, &value)?)));
             }

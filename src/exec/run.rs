@@ -155,7 +155,7 @@ struct Queue<'a, 's> {
     /// it are, so that the failure reported does not depend on who was faster.
     first_failure: AtomicUsize,
     failure: Mutex<Option<Failure>>,
-    /// The first failure of each probe in the last round in which it had one.
+    /// The last failure of each probe.
     stumbles: Mutex<BTreeMap<usize, (Place, Cause)>>,
     /// Whether points that fail are done without.
     recover: bool,

@@ -59,13 +59,14 @@ impl Formats {
         self.forms().map(Form::name)
     }
 
-    /// The first range of the header, by its weight, of which all is available; the body of a 406 otherwise.
+    /// The heaviest range of the header of which all is available; the body of a 406 otherwise.
     pub(super) fn agree(self, header: Option<&str>) -> Result<Agreed, serde_json::Value> {
         let header = header.unwrap_or_default().to_ascii_lowercase();
         if header.trim().is_empty() {
             return Ok(Agreed { form: Form::Json, lz4: false });
         }
-        let mut ranges: Vec<(f32, &str)> = header.split(',').map(|range| (weight(range), range)).collect();
+        let mut ranges: Vec<(f32, &str)> =
+            header.split(',').map(|range| (weight(range), range)).filter(|(weight, _)| *weight > 0.0).collect();
         ranges.sort_by(|a, b| b.0.total_cmp(&a.0));
         ranges.into_iter().find_map(|(_, range)| self.read(range)).ok_or_else(|| {
             json!({"detail": {
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(agreed("*/*"), Some((Form::Json, false)));
         assert_eq!(agreed("application/*; gpu_transport=none"), Some((Form::Json, false)));
         assert_eq!(agreed("garbage/json"), Some((Form::Json, false)));
+        assert_eq!(agreed("text/html, application/json; q=0"), None);
         assert_eq!(agreed("APPLICATION/JSON+BASE64"), Some((Form::Base64, false)));
         assert_eq!(agreed("application/json+base64; q=often, application/json"), Some((Form::Json, false)));
         assert_eq!(agreed("application/json+base64; gpu_transport=none; compression=lz4"), Some((Form::Base64, true)));

@@ -676,6 +676,26 @@ fn cases_pass_and_fail_readably() {
 }
 
 #[test]
+fn a_case_may_hold_a_hessian() {
+    let folder = doubling(&[]);
+    let path = folder.path().to_str().unwrap();
+    let case = |entry: f64| {
+        let block = json!({"object_type": "array", "shape": [], "dtype": "float64", "data": {"encoding": "json", "buffer": entry}});
+        json!({
+            "endpoint": "hessian", "atol": 1e-3,
+            "payload": {"inputs": {"x": 1.5}, "hess_inputs": ["x"], "hess_output": "y"},
+            "expected_outputs": {"x": {"x": block}},
+        })
+    };
+    for (entry, code) in [(0.0, 0), (1.0, 1)] {
+        std::fs::create_dir_all(folder.path().join("cases")).unwrap();
+        std::fs::write(folder.path().join("cases/second.json"), case(entry).to_string()).unwrap();
+        let outcome = run(["test", path]);
+        assert_eq!(outcome.code, code, "{}", outcome.shown());
+    }
+}
+
+#[test]
 fn cases_are_recorded() {
     let folder = doubling(&[]);
     let path = folder.path().to_str().unwrap();

@@ -75,6 +75,24 @@ read.y = { anchor = "y =" }
 write = [{ to = "in.txt", text = "{{ x }}\n" }]
 "#;
 
+#[test]
+fn nothing_is_written_into_what_all_runs_share() {
+    let command = PLAIN
+        .replace("copy = [\"run.sh\"]", "copy = [\"run.sh\"]\nlink = [\"data\"]")
+        .replace("in.txt", "./data/in.txt");
+    let legacy = Legacy::new(&command, "echo y = 1");
+    fs::create_dir(legacy.folder.path().join("data")).unwrap();
+    assert_says(&legacy.failure(5), &["command.write", "'./data/in.txt' lies in the linked 'data': copy that instead"]);
+}
+
+/// Whatever a program does to its folder, nothing of it is left.
+#[test]
+fn a_folder_that_a_program_closes_is_removed_too() {
+    let legacy = Legacy::new(PLAIN, "mkdir -p a/b; touch a/b/c; chmod 500 a/b; echo y = 1; chmod 500 a");
+    assert_eq!(legacy.apply(1.0).expect(0).json()["y"]["data"]["buffer"], json!(1.0));
+    assert_eq!(legacy.kept(), Vec::<PathBuf>::new());
+}
+
 fn assert_says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "'{word}' is missing:\n{text}");

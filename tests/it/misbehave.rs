@@ -326,6 +326,57 @@ fn what_cannot_be_started_is_the_operators() {
     }
 }
 
+/// A library that a shell makes, by copying one, with what `script` says besides. What it makes is `$0`.
+fn made_by(script: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = library("fragile/fragile.c", "fragile", &[]);
+    let manifest = format!(
+        "[library]\npath = 'made.so'\nbuild = ['sh', '-c', 'echo >> builds; cp {} \"$0\"; {script}', '{{path}}']\n",
+        made.display()
+    );
+    std::fs::write(folder.path().join("model.toml"), manifest).unwrap();
+    std::fs::write(folder.path().join("source.c"), "").unwrap();
+    folder
+}
+
+fn describing(folder: &tempfile::TempDir) -> Run {
+    Run::new(["describe".into(), folder.path().as_os_str().to_owned()])
+}
+
+#[test]
+fn what_changes_during_a_build_is_built_again() {
+    let folder = made_by("[ $(wc -l < builds) = 1 ] && echo >> source.c; true");
+    for builds in [1, 2, 2] {
+        describing(&folder).run().expect(0);
+        assert_eq!(std::fs::read_to_string(folder.path().join("builds")).unwrap().lines().count(), builds);
+    }
+}
+
+#[test]
+fn a_build_ends_with_who_began_it() {
+    let folder = made_by("[ -e go ] || sleep 3600");
+    let building = describing(&folder).start();
+    building.wait_for_process("sleep 3600");
+    kill("TERM", building.id());
+    assert_eq!(building.end().code, 143);
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    describing(&folder).run().expect(0);
+    let mut left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["builds", "go", "made.so", "model.toml", "source.c"], "half a library is no library");
+}
+
+/// Who hears nothing is not told by a crash.
+#[test]
+fn a_stderr_that_nobody_reads_changes_no_exit_code() {
+    let Some(python) = python() else { return };
+    let script =
+        "import os, subprocess, sys\nr, w = os.pipe()\nos.close(r)\nsys.exit(subprocess.call(sys.argv[1:], stderr=w))";
+    let secant = crate::probe::secant();
+    let status = std::process::Command::new(python).args(["-c", script, secant, "describe", "/nowhere"]).status();
+    assert_eq!(status.unwrap().code(), Some(5));
+}
+
 /// The smallest of models takes every message for an `apply`, and dies of `initialize`.
 #[test]
 fn what_dies_of_being_greeted_is_not_greeted_again() {

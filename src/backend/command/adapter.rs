@@ -54,6 +54,15 @@ pub(super) enum Target {
     File(PathBuf),
 }
 
+impl Target {
+    fn file(&self) -> Option<&FilePath> {
+        match self {
+            Target::Stdin => None,
+            Target::File(file) => Some(file),
+        }
+    }
+}
+
 /// Where an output is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -137,6 +146,13 @@ impl Adapter {
             .collect();
         let furniture = furniture(command, home, &mut faults);
         let writes = writes(command, home, &mut faults);
+        for file in writes.iter().filter_map(|(target, _)| target.file()) {
+            // Every run would write the one file that they all read.
+            if let Some(linked) = furniture.iter().find(|piece| piece.linked && lies_below(file, &piece.to)) {
+                let (file, folder) = (file.display(), linked.to.display());
+                faults.note("write", format_args!("'{file}' lies in the linked '{folder}': copy that instead"));
+            }
+        }
         let sources = || {
             let env = env.iter().map(|(_, source)| source);
             arguments.iter().chain(env).chain(writes.iter().map(|(_, source)| source))
@@ -202,6 +218,15 @@ fn program(first: &str, home: &FilePath, launcher: &[String], faults: &mut Fault
         }
     };
     launcher.iter().cloned().chain([place]).collect()
+}
+
+/// Whether a file is in a folder, or in one in it; both are named from the run's folder.
+fn lies_below(file: &FilePath, folder: &FilePath) -> bool {
+    let names = |path: &FilePath| -> Vec<_> {
+        path.components().filter(|part| *part != Component::CurDir).map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let (file, folder) = (names(file), names(folder));
+    file.len() > folder.len() && file.starts_with(&folder)
 }
 
 fn furniture(command: &Command, home: &FilePath, faults: &mut Faults) -> Vec<Furniture> {

@@ -2,7 +2,9 @@
 //! them, so that no old output is taken for a new one.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +22,7 @@ static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Removes the folders of all instances. For a program that is about to end.
 pub(in crate::backend) fn remove_all() {
     for folder in std::mem::take(&mut *live()) {
-        let _ = std::fs::remove_dir_all(folder);
+        remove(&folder);
     }
 }
 
@@ -98,9 +100,9 @@ impl Ground {
     }
 
     fn save(&self, folder: &Path, mark: &str) -> Result<PathBuf, String> {
-        let place = self.folder(mark)?.keep();
-        std::fs::rename(folder, &place).map_err(|error| error.to_string())?;
-        Ok(place)
+        let place = self.folder(mark)?;
+        std::fs::rename(folder, place.path()).map_err(|error| error.to_string())?;
+        Ok(place.keep())
     }
 }
 
@@ -116,13 +118,26 @@ impl Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
+        remove(self.home.path());
         live().remove(self.home.path());
     }
 }
 
-/// What cannot be removed now goes with the instance's folder.
+/// Removes it with all it holds, also where the program closed folders to us.
 fn remove(folder: &Path) {
-    let _ = std::fs::remove_dir_all(folder);
+    if std::fs::remove_dir_all(folder).is_err() {
+        open_up(folder);
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn open_up(folder: &Path) {
+    let _ = std::fs::set_permissions(folder, Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
@@ -14,15 +15,39 @@ use ureq::{Agent, Body};
 
 use crate::codec;
 use crate::manifest::Remote;
-use crate::model::{ModelError, ModelErrorKind};
+use crate::model::{Cancel, ModelError, ModelErrorKind};
 
 /// A server, and what every request to it carries.
+#[derive(Clone)]
 pub(super) struct Client {
     agent: Agent,
     /// Without a slash at its end.
     url: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     retries: u32,
+}
+
+/// The requests of one instance, sent by a thread of its own, so that nobody has to wait for an answer that is not wanted
+/// any more. The request itself cannot be called off: it goes on until it is answered or its time is over.
+pub(super) struct Line {
+    client: Client,
+    /// Who no longer waits when this is set.
+    pub(super) cancel: Cancel,
+    courier: Option<Courier>,
+}
+
+/// The thread.
+struct Courier {
+    requests: Sender<Errand>,
+    /// The answers, and the memory of their requests.
+    replies: Receiver<(Result<Reply, ModelError>, Vec<u8>)>,
+}
+
+struct Errand {
+    endpoint: String,
+    json: Vec<u8>,
+    accept: &'static str,
+    limit: Option<Duration>,
 }
 
 /// An answer, whatever its status.
@@ -49,6 +74,62 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How much of an unintelligible answer is shown.
 const SHOWN: usize = 300;
+
+/// How often who waits for an answer looks whether anybody waits for him.
+const GLANCE: Duration = Duration::from_millis(100);
+
+impl Line {
+    pub(super) fn new(client: &Client) -> Line {
+        Line { client: client.clone(), cancel: Cancel::default(), courier: None }
+    }
+
+    /// Sends JSON, and asks for an answer of the type `accept`.
+    pub(super) fn post(
+        &mut self,
+        endpoint: &str,
+        json: &mut Vec<u8>,
+        accept: &'static str,
+        limit: Option<Duration>,
+    ) -> Result<Reply, ModelError> {
+        let courier = match self.courier.take() {
+            Some(courier) => courier,
+            None => Courier::hire(self.client.clone())?,
+        };
+        let gone = || ModelError::broken("the thread that sends its requests is gone, which should not happen");
+        let errand = Errand { endpoint: endpoint.to_owned(), json: std::mem::take(json), accept, limit };
+        courier.requests.send(errand).map_err(|_| gone())?;
+        loop {
+            match courier.replies.recv_timeout(GLANCE) {
+                Ok((reply, request)) => {
+                    *json = request;
+                    self.courier = Some(courier);
+                    return reply;
+                }
+                Err(RecvTimeoutError::Timeout) if self.cancel.is_set() => return Err(ModelError::cancelled()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+        }
+    }
+}
+
+impl Courier {
+    fn hire(client: Client) -> Result<Courier, ModelError> {
+        let (requests, errands) = mpsc::channel::<Errand>();
+        let (answers, replies) = mpsc::channel();
+        let deliver = move || {
+            for Errand { endpoint, json, accept, limit } in errands {
+                let reply = client.post(&endpoint, &json, accept, limit);
+                if answers.send((reply, json)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("remote".to_owned()).spawn(deliver);
+        thread.map_err(|error| ModelError::broken(format!("no thread for its requests: {error}")))?;
+        Ok(Courier { requests, replies })
+    }
+}
 
 impl Client {
     /// A client for the server that `remote` names; its token file is relative to `folder`.

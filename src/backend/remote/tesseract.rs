@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::http::{Client, Reply};
+use super::http::{Client, Line, Reply};
 use super::openapi;
 use crate::backend::derivative::Question;
 use crate::codec::{self, Encoding};
-use crate::model::{Instance, ModelError, ModelErrorKind, Natives};
+use crate::model::{Cancel, Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::Signature;
 use crate::tree::{Abstract, Array, Path, Pattern, Tree};
 
@@ -80,19 +80,20 @@ impl Tesseract {
 /// An instance: one request at a time.
 pub(super) struct Caller {
     server: Arc<Tesseract>,
+    line: Line,
     request: Vec<u8>,
 }
 
 impl Caller {
     pub(super) fn new(server: Arc<Tesseract>) -> Caller {
-        Caller { server, request: Vec::new() }
+        Caller { line: Line::new(&server.client), server, request: Vec::new() }
     }
 
     fn ask(&mut self, endpoint: &str, write: impl FnOnce(&mut Vec<u8>, &Tesseract)) -> Result<Value, ModelError> {
         self.request.clear();
         write(&mut self.request, &self.server);
-        let Tesseract { client, accept, timeout, .. } = &*self.server;
-        let reply = client.post(endpoint, &self.request, accept, *timeout)?;
+        let Tesseract { accept, timeout, .. } = &*self.server;
+        let reply = self.line.post(endpoint, &mut self.request, accept, *timeout)?;
         match reply.status {
             422 => Err(refusal(&reply)),
             _ if reply.is_success() => reply.json(),
@@ -111,6 +112,10 @@ impl Caller {
 impl Instance for Caller {
     fn natives(&self) -> Natives {
         self.server.natives
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        self.line.cancel = cancel.clone();
     }
 
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::http::{Client, Reply};
+use super::http::{Client, Line, Reply};
 use crate::codec::{self, Encoding, Expected};
-use crate::model::{Instance, ModelError, ModelErrorKind, Natives};
+use crate::model::{Cancel, Instance, ModelError, ModelErrorKind, Natives};
 use crate::schema::{Dim, Node, Signature};
 use crate::tree::{Array, DType, Path, Segment, Tree};
 
@@ -128,12 +128,13 @@ fn fields(side: &Node, what: &str, sizes: &[usize]) -> Result<Vec<Path>, String>
 /// An instance: one request at a time.
 pub(super) struct Caller {
     server: Arc<Umbridge>,
+    line: Line,
     request: Vec<u8>,
 }
 
 impl Caller {
     pub(super) fn new(server: Arc<Umbridge>) -> Caller {
-        Caller { server, request: Vec::new() }
+        Caller { line: Line::new(&server.client), server, request: Vec::new() }
     }
 
     /// Begins a request about these inputs; what is particular to it follows.
@@ -157,8 +158,7 @@ impl Caller {
 
     fn send(&mut self, endpoint: &str) -> Result<(Reply, Value), ModelError> {
         self.request.push(b'}');
-        let Umbridge { client, timeout, .. } = &*self.server;
-        let reply = client.post(endpoint, &self.request, "application/json", *timeout)?;
+        let reply = self.line.post(endpoint, &mut self.request, "application/json", self.server.timeout)?;
         let mut value = answer(&reply)?;
         match value.get_mut("output").map(Value::take) {
             Some(output) => Ok((reply, output)),
@@ -192,6 +192,10 @@ impl Caller {
 impl Instance for Caller {
     fn natives(&self) -> Natives {
         self.server.offer.natives
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        self.line.cancel = cancel.clone();
     }
 
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {

@@ -22,6 +22,7 @@ use super::report::{Bounds, Report};
 use super::request::Request;
 use super::settings::Settings;
 use super::{Context, Error, Jacobian};
+use crate::cache_folder;
 use crate::diff::{self, Algorithm, Axes, Colouring, Derivative, Displacement, Plan, Problem, Sparsity};
 use crate::manifest::{Gradient, OnFailure, Structure};
 use crate::model::Base;
@@ -69,15 +70,14 @@ impl Rule {
             _ => None,
         };
         let verify = gradient.verify_sparsity.unwrap_or(true);
-        Ok(Some(Rule { structure, matrix, verify, cache: cache(), last: Arc::default() }))
+        Ok(Some(Rule {
+            structure,
+            matrix,
+            verify,
+            cache: cache_folder().map(|folder| folder.join("sparsity")),
+            last: Arc::default(),
+        }))
     }
-}
-
-/// Where this user keeps what can be computed again.
-fn cache() -> Option<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let caches = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
-    Some(caches?.join("secant").join("sparsity"))
 }
 
 impl Found {

@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            Instruction::Secondary(marker) => match marker.find(&self.line()[self.cursor..]) {
+            Instruction::Secondary(marker) => match marker.find(self.rest()) {
                 Some(hit) => self.cursor += hit + marker.needle().len(),
                 None => return Err(format!("is not in the rest of {}", self.place())),
             },
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Instruction::Blanks => {
-                let rest = &self.line()[self.cursor..];
+                let rest = self.rest();
                 let blank = rest.iter().position(|byte| is_blank(*byte));
                 let on = blank.and_then(|blank| {
                     rest[blank..].iter().position(|byte| !is_blank(*byte)).map(|length| blank + length)
@@ -178,6 +178,11 @@ impl<'a> Walk<'a> {
                 Ok((self.cursor + from, self.cursor + from + length))
             }
         }
+    }
+
+    /// What is left of the line. A marker may end behind it, in what ends the line.
+    fn rest(&self) -> &[u8] {
+        self.line().get(self.cursor..).unwrap_or_default()
     }
 
     fn line(&self) -> &'a [u8] {
