@@ -166,6 +166,13 @@ impl Wire {
         Ok(())
     }
 
+    /// What it says before it is asked, if it says anything.
+    pub(crate) fn unasked(&mut self) -> Option<&[u8]> {
+        // That it ended, or its pipe failed, shows when it is asked.
+        let _ = self.take_output();
+        (self.inbox.len() > self.line).then(|| &self.inbox[self.line..])
+    }
+
     /// Whether the other end has taken in all that was sent, as a program has that dies of it, and one that
     /// died before has not.
     pub(crate) fn is_read(&self) -> bool {

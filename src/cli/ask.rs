@@ -53,7 +53,10 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     report::warnings(&told);
     if ask.report {
         report::derivative(&told);
-    } else if told.seed.is_some() && ask.seed.is_none() {
+        return Ok(());
+    }
+    report::stumbles(&told);
+    if told.seed.is_some() && ask.seed.is_none() {
         report::seed(&told);
     }
     Ok(())

@@ -187,10 +187,22 @@ pub(super) fn derivative(report: &Report) {
     if let Some(total) = report.total_bound {
         rows.push(vec![format!("{what} of all, as a norm"), format!("at most {total:.1e}")]);
     }
-    say!("{}", table(&rows).trim_end_matches('\n'));
+    // Lines of their own, none where there are no rows.
+    let _ = write!(std::io::stderr(), "{}", table(&rows));
     for stumble in &report.stumbles {
         let steps: Vec<_> = stumble.steps.iter().map(|step| format!("{step:.1e}")).collect();
         say!("stepped around {}: the model failed with the steps {}", stumble.place, steps.join(", "));
+    }
+}
+
+/// In a line where evaluations failed, for who wants no report.
+pub(super) fn stumbles(report: &Report) {
+    const NAMED: usize = 3;
+    let places: Vec<&str> = report.stumbles.iter().map(|stumble| &*stumble.place).collect();
+    let (named, others) = places.split_at(places.len().min(NAMED));
+    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    if !named.is_empty() {
+        say!("warning: the model failed beside {}{more}, which was stepped around: see --report", named.join(", "));
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +28,14 @@ pub(super) fn run(model: &Path, describe: bool) -> Result<(), Failure> {
     rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(|error| pipes(error.into()))?;
     // Who is only to describe is told nothing, and its stdin ends at once.
     let host = if describe { wire.try_clone() } else { rustix::stdio::stdin().try_clone_to_owned() }.map_err(pipes)?;
-    thread::spawn(|| end_with_host(host));
+    // A thread cannot even start while a library is being loaded: it is on its way before.
+    let watching = Arc::new(Barrier::new(2));
+    let watched = watching.clone();
+    thread::spawn(move || {
+        watched.wait();
+        end_with_host(host);
+    });
+    watching.wait();
     if describe {
         let said = json!(backend::described(model)).to_string();
         return File::from(wire).write_all(said.as_bytes()).map_err(pipes);

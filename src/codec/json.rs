@@ -1,4 +1,4 @@
-//! JSON text to values and back, Python's `NaN`, `Infinity` and `-Infinity` included.
+//! JSON text to values and back, Python's `NaN`, `Infinity` and `-Infinity` included, and C's `nan`.
 //!
 //! Not arrays (`decode`, `encode`).
 
@@ -27,7 +27,7 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
-/// Parses JSON, and what Python's `json` writes for numbers that are not finite.
+/// Parses JSON, and what Python's `json` writes for numbers that are not finite, or C's `printf` for what is none.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonError> {
     serde_json::from_slice(bytes).or_else(|error| match mark_non_finite(bytes) {
         Some(marked) => Ok(serde_json::from_slice(&marked)?),
@@ -37,7 +37,13 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonError> {
 
 // A JSON value has no place for a number that is not finite, so it travels as a string of DEL
 // characters of the literal's own length: error positions stay true, and nobody means such a text.
-const LITERALS: [(&str, f64); 3] = [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
+const LITERALS: [(&str, f64); 5] = [
+    ("NaN", f64::NAN),
+    ("Infinity", f64::INFINITY),
+    ("-Infinity", f64::NEG_INFINITY),
+    ("nan", f64::NAN),
+    ("-nan", f64::NAN),
+];
 const MARK: u8 = 0x7f;
 
 /// The number that a marked string stands for.
@@ -130,6 +136,8 @@ mod tests {
         assert!(numbers[0].unwrap().is_nan());
         assert_eq!(numbers[1..], [Some(f64::NEG_INFINITY), Some(f64::INFINITY), None]);
         assert_eq!(items[3], json!("a\"NaN"));
+        let value = parse_json(b"[nan, -nan]").unwrap();
+        assert!(value.as_array().unwrap().iter().all(|item| non_finite(item.as_str().unwrap()).unwrap().is_nan()));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use super::Decimal;
 
+/// What is less than so many times its scale is 0 for all that steps are concerned.
+const LEAST: f64 = 1e-100;
+
 /// What differences need to know of one coordinate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
@@ -72,10 +75,10 @@ impl Kind {
         if value <= upper && value >= lower { value } else { bounded(value, lower, upper, bits) }
     }
 
-    /// Its magnitude, or the scale where it is 0.
+    /// Its magnitude, or the scale where it is 0, or so small that steps of its size would be lost.
     #[inline]
     pub(super) fn magnitude(&self, x: f64) -> f64 {
-        if x == 0.0 { self.scale } else { x.abs() }
+        if x.abs() < LEAST * self.scale { self.scale } else { x.abs() }
     }
 
     /// How far it may go up and down from `x`.

@@ -98,6 +98,8 @@ pub(super) struct Probe {
     failed: [bool; 2],
     /// The steps at which a point failed.
     pub(super) stumbles: Vec<f64>,
+    /// The best step at first sight, relative to the coordinate's magnitude.
+    relative: f64,
     next: Option<f64>,
 }
 
@@ -119,6 +121,7 @@ impl Probe {
             restarts: 0,
             failed: [false; 2],
             stumbles: Vec::new(),
+            relative: 0.0,
             next: None,
         }
     }
@@ -126,6 +129,7 @@ impl Probe {
     /// The first stencil, given the [guess] relative to the coordinate's magnitude. It is approached from below.
     pub(super) fn start(&mut self, relative: f64) -> Stencil {
         let Reach { up, down, step, by_hand, magnitude, .. } = self.reach;
+        self.relative = relative;
         let guess = if by_hand { step } else { relative * magnitude };
         self.side = match self.order {
             1 if up >= guess => Side::Up,
@@ -188,7 +192,8 @@ impl Probe {
         if matches!(self.method, Method::Fixed { .. }) || self.step >= self.room() {
             return None;
         }
-        self.step = (GROWTH * self.step).min(self.room());
+        // A step that is no number any more grows from the least that is one.
+        self.step = (GROWTH * self.step).max(f64::MIN_POSITIVE).min(self.room());
         Some(self.stencil())
     }
 
@@ -294,7 +299,7 @@ impl Probe {
         self.last_amplification = amplification;
     }
 
-    fn decide(&self, verdict: Verdict) -> Option<f64> {
+    fn decide(&mut self, verdict: Verdict) -> Option<f64> {
         if self.taken >= MOST {
             return None;
         }
@@ -309,18 +314,36 @@ impl Probe {
             return None;
         }
         let within = self.soft_limit();
+        let grows = verdict.grow || verdict.silent;
         let limit = if self.step < within {
             within
+        } else if grows && self.turns() {
+            let limit = self.soft_limit();
+            let next = (GROWTH * self.step).max(self.relative * self.reach.scale).min(limit);
+            return (next > 1.5 * self.step).then_some(next);
         } else if verdict.poor && !verdict.dead && !verdict.level {
             // Nothing is known but that there is noise: look farther, in the bounds.
             (BEYOND * within).min(self.room())
         } else {
             return None;
         };
-        let grows = verdict.grow || verdict.silent;
         let factor = if self.taken < LEAP_AFTER { GROWTH } else { LEAP };
         let next = (self.step * factor).min(limit);
         (grows && next > 1.5 * self.step).then_some(next)
+    }
+
+    /// Turns to the side that has more room, where a bound is too near for steps to both sides that would show something.
+    fn turns(&mut self) -> bool {
+        let Reach { up, down, .. } = self.reach;
+        let near = up.min(down);
+        let turns = self.side == Side::Both
+            && self.order > 1
+            && near < power_of_two(self.reach.scale / 3.0)
+            && up.max(down) / 2.0 > GROWTH * near;
+        if turns {
+            self.side = if up >= down { Side::Up } else { Side::Down };
+        }
+        turns
     }
 
     /// Steps go no farther than half the coordinate's scale without need.

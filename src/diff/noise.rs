@@ -149,8 +149,11 @@ fn measure_all(noise: &mut Noise, line: &[&[f64]], far: &[&[f64]], printed: &[f6
             let told = known(printed, first + lane).filter(|told| values().all(|value| told.has(value)));
             let mut resolution = told.unwrap_or_else(|| resolution(greatest[lane], bits[lane], values()));
             if !varies[lane] && !resolution.certain {
-                resolution = resolution_of(far.iter().map(|outcome| outcome[first + lane]));
-                if !resolution.certain {
+                let seen = far.iter().map(|outcome| outcome[first + lane]);
+                // A function that changes does not keep so few digits unless it has no more.
+                let changes = seen.clone().any(|value| value != lanes[0][lane]);
+                resolution = resolution_of(seen);
+                if !(resolution.certain || changes) {
                     resolution.quantum = 0.0;
                 }
             }
@@ -324,5 +327,10 @@ mod tests {
         let outcomes: Vec<&[f64]> = outcomes.iter().map(|outcome| &outcome[..]).collect();
         assert!(needs_a_farther_look(&outcomes, &[]));
         assert!((2e-6..1e-5).contains(&Noise::measure(&outcomes, &far, &[]).absolute[0]));
+        // Two digits, and yet not a constant.
+        let (line, far) = ([[0.062f64]; SAMPLES], [[0.059f64], [0.063]]);
+        let [line, far]: [Vec<&[f64]>; 2] =
+            [line.iter().map(|y| &y[..]).collect(), far.iter().map(|y| &y[..]).collect()];
+        assert!((2e-4..1e-3).contains(&Noise::measure(&line, &far, &[]).absolute[0]));
     }
 }

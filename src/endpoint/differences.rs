@@ -241,24 +241,33 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
 pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
     let Some(error) = found.total_bound else { return Vec::new() };
     let mut warnings = Vec::new();
-    if !diff::is_less(&found.values, error) {
+    // Of an estimate by chance the error is part of the size: what is squared adds up.
+    let least = if samples.is_some() { std::f64::consts::SQRT_2 * error } else { error };
+    if !diff::is_less(&found.values, least) {
         return warnings;
     }
     let size = diff::norm(&found.values);
     match samples {
-        Some(samples) if error > size => warnings.push(format!(
-            "the standard error of this estimate from {samples} random directions is {:.0} % of its size: take more, \
-             or algorithm = \"auto\"",
-            100.0 * error / size
-        )),
+        Some(samples) => {
+            let true_size = (size * size - error * error).max(0.0).sqrt();
+            let times = if true_size > 0.0 { times(error / true_size) } else { "many".to_owned() };
+            warnings.push(format!(
+                "the standard error of this estimate from {samples} random directions is {times} times the size of the \
+                 gradient: take more, or algorithm = \"auto\""
+            ));
+        }
         None if error > size && size > 0.0 && error.is_finite() => warnings.push(format!(
-            "the error of this derivative may be {:.1} times its size: the outputs are too noisy, or do not depend \
+            "the error of this derivative may be {} times its size: the outputs are too noisy, or do not depend \
              on the inputs",
-            error / size
+            times(error / size)
         )),
         _ => {}
     }
     warnings
+}
+
+fn times(ratio: f64) -> String {
+    if ratio < 1e4 { format!("{ratio:.1}") } else { format!("{ratio:.0e}") }
 }
 
 pub(super) fn name(algorithm: Algorithm, is_jvp: bool, samples: Option<usize>) -> &'static str {

@@ -100,6 +100,26 @@ impl Jacobian {
         }
     }
 
+    /// The largest magnitude of every block. Of a sparse matrix no block is laid out for it.
+    pub(super) fn largest(&self) -> Vec<(String, f64)> {
+        let name = |of: &Path, wrt: &Path| format!("{of} by {wrt}");
+        let Values::Sparse(pattern, values) = &self.values else {
+            let most = |block: Block<'_>| block.magnitudes().fold(0.0, f64::max);
+            return self.blocks().map(|(of, wrt, block)| (name(of, wrt), most(block))).collect();
+        };
+        let mut most = vec![0.0f64; self.of.spans().len() * self.wrt.spans().len()];
+        for (j, wrt) in self.wrt.spans().iter().enumerate() {
+            for column in wrt.offset..wrt.offset + wrt.len {
+                for (row, value) in pattern.column(column).iter().zip(&values[pattern.start(column)..]) {
+                    let most = &mut most[self.of.locate(*row as usize) * self.wrt.spans().len() + j];
+                    *most = most.max(value.abs());
+                }
+            }
+        }
+        let pairs = self.of.paths().flat_map(|of| self.wrt.paths().map(move |wrt| name(of, wrt)));
+        pairs.zip(most).collect()
+    }
+
     fn view(&self, i: usize, j: usize, of: &Span, wrt: &Span) -> Block<'_> {
         let shape: Vec<usize> = of.shape.iter().chain(wrt.shape.iter()).copied().collect();
         match &self.values {
@@ -109,11 +129,14 @@ impl Jacobian {
                     let sign = if matches!(self.values, Values::Bounds(_)) { 1.0 } else { -1.0 };
                     return Block::Complex(complex_block(columns, self.of.len(), of, wrt, &shape, sign));
                 }
+                if shape.contains(&0) {
+                    return Block::Real(ArrayD::zeros(IxDyn(&shape)).into());
+                }
                 let m = self.of.len();
                 let strides = strides(&of.shape, 1).into_iter().chain(strides(&wrt.shape, m));
                 let strides: Vec<usize> = strides.collect();
-                let start = (wrt.offset * m + of.offset).min(columns.len());
-                let view = ArrayViewD::from_shape(IxDyn(&shape).strides(IxDyn(&strides)), &columns[start..]);
+                let from = &columns[wrt.offset * m + of.offset..];
+                let view = ArrayViewD::from_shape(IxDyn(&shape).strides(IxDyn(&strides)), from);
                 Block::Real(view.unwrap_or_else(|error| unreachable!("a block lies within its matrix: {error}")).into())
             }
             Values::Sparse(pattern, values) => {

@@ -56,10 +56,7 @@ impl Bounds {
     pub fn largest(&self) -> Vec<(String, f64)> {
         let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         match self {
-            Bounds::Jacobian(bounds) => bounds
-                .blocks()
-                .map(|(of, wrt, block)| (format!("{of} by {wrt}"), most(&mut block.magnitudes())))
-                .collect(),
+            Bounds::Jacobian(bounds) => bounds.largest(),
             Bounds::Vectors(vectors) => {
                 vectors.iter().map(|(path, array)| (path.to_string(), most(&mut array.to_vec().into_iter()))).collect()
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::pool::Loan;
 use super::{Pool, Progress};
 use crate::diff::{self, Defect, Displacement, Impasse, NonFinite, Place};
-use crate::model::{Base, Batch, ModelError};
+use crate::model::{Base, Batch, ModelError, ModelErrorKind};
 
 /// Shares a worker gets on average: enough that the last one to finish keeps nobody waiting long.
 pub(super) const SHARES_PER_WORKER: usize = 8;
@@ -236,7 +236,9 @@ impl Task<'_, '_, '_> {
     fn stumble(&mut self, k: usize, cause: Cause) -> ControlFlow<()> {
         let queue = self.queue;
         let place = self.share.place(k);
-        if !queue.recover {
+        // Of one that broke its rules other answers may be wrong too.
+        let broken = matches!(&cause, Cause::Model(error) if error.kind == ModelErrorKind::Broken);
+        if !queue.recover || broken {
             queue.fail(self.share.point(k), Failure::Point { place, tried: Vec::new(), cause });
             return ControlFlow::Break(());
         }

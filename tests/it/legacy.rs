@@ -166,6 +166,8 @@ fn failed_points_are_stepped_around_and_told() {
     let slope = outcome.json()["y"]["x"]["data"]["buffer"].as_f64().unwrap();
     assert!((slope - 2.0).abs() < 1e-6, "{slope}");
     assert_says(&outcome.stderr, &["stepped around x: the model failed"]);
+    let outcome = legacy.run(&["jacobian", r#"{"inputs": {"x": 1.5}}"#]).expect(0);
+    assert_eq!(outcome.stderr, "warning: the model failed beside x, which was stepped around: see --report\n");
 }
 
 // ---- what is read

@@ -148,6 +148,12 @@ fn a_crash_in_this_process_is_told_too() {
     // On a thread of its own nobody can be sure whose crash it is: it is as it was.
     let said = ["this process crashed (SIGSEGV)", "libmisbehaving.so ran in it last", how_to_contain_it];
     assert_fails(InProcess, "crash=thread", 128 + 11, &said);
+    // One that ends the process must not look as if all had gone well.
+    let ended = apply(InProcess, "exit").unwrap();
+    assert_eq!((ended.code, ended.text()), (4, ""), "{}", ended.stderr);
+    for words in ["error: ", "libmisbehaving.so ended this process", how_to_contain_it] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
 }
 
 #[test]
@@ -323,6 +329,32 @@ fn what_cannot_be_started_is_the_operators() {
         assert_fails(kind, "null-table", 5, &["secant_plugin() returned NULL"]);
         assert_fails(kind, "null-apply", 5, &["has NULL for apply, which every model needs"]);
         assert_fails(kind, "short-table", 5, &["its table has 8 bytes", "sizeof(secant_table)"]);
+    }
+}
+
+/// A line too many, and every answer would be that to the question before.
+#[test]
+fn a_line_that_answers_nothing_is_no_answer() {
+    let Some(python) = python() else { return };
+    let doubled = |once: bool| {
+        let count = if once { "2 if n == 3 else 1" } else { "2" };
+        let script = scratch("doubled").join(format!("{once}.py"));
+        let text = format!(
+            "import json, sys\nfor n, line in enumerate(sys.stdin):\n    x = json.loads(line)['x']\n    \
+             sys.stdout.write((json.dumps({{'y': [x[0] ** 2, x[1]]}}) + '\\n') * ({count}))\n    sys.stdout.flush()\n"
+        );
+        std::fs::write(&script, text).unwrap();
+        let schema = |name: &str| format!("{}/plugins/misbehaving/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let (input, output) = (schema("input"), schema("output"));
+        let manifest = format!(
+            "input = {input:?}\noutput = {output:?}\n[executable]\ncommand = [{python:?}, {script:?}]\nprotocol = \"lines\""
+        );
+        let folder = plugin(&format!("doubled_{once}"), &manifest);
+        Run::new(["jacobian".into(), folder.into_os_string(), INPUTS.into(), "--workers".into(), "1".into()]).run()
+    };
+    for once in [false, true] {
+        let said = ["doubled_", "broke its protocol", "a line that answers nothing", "print to stderr instead"];
+        assert_failed(&doubled(once), &format!("once: {once}"), 4, &said);
     }
 }
 

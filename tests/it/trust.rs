@@ -190,6 +190,61 @@ fn holomorphic() -> Model {
     model.unwrap()
 }
 
+/// Where an optimiser stops: beside a bound, by less than any step shows anything.
+#[test]
+fn a_bound_that_is_all_but_touched_hides_no_derivative() {
+    let schema = |name: &str, more: Value| json!({"properties": {name: more}, "required": [name]});
+    let x = json!({"dtype": "float64", "shape": [2], "minimum": 0.0, "differentiable": true});
+    let y = json!({"dtype": "float64", "shape": [2], "differentiable": true});
+    let model = Model::from_fn("active", &schema("x", x), &schema("y", y), |inputs| {
+        let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
+        assert!(x.iter().all(|x| *x >= 0.0), "{x:?} is out of bounds");
+        Ok(Tree::fields([("y", Tree::from(Array::from(vec![1.0 + 2.0 * x[0], (1.0 + 3.0 * x[0]).ln() + x[1]])))]))
+    });
+    let model = model.unwrap();
+    for x in [0.0, 1e-320, 1e-300, 1e-17, 1e-14, 1e-10, 1e-6, 1e-3] {
+        for algorithm in
+            [AlgorithmName::Auto, AlgorithmName::AutoForward, AlgorithmName::Central4, AlgorithmName::Richardson]
+        {
+            let jacobian = model.jacobian(&json!({"x": [x, 1.0]})).algorithm(algorithm).bounds().run().unwrap();
+            let Some(Bounds::Jacobian(bounds)) = &jacobian.report.bounds else { panic!("there are bounds") };
+            let exact = [2.0, 3.0 / (1.0 + 3.0 * x), 0.0, 1.0];
+            let (found, bounds) = (jacobian.columns().unwrap(), bounds.columns().unwrap());
+            for ((found, exact), bound) in found.iter().zip(exact).zip(bounds) {
+                let off = (found - exact).abs();
+                // A table of steps is one of |x|, and says what it is worth.
+                let most = if algorithm.name().starts_with("auto") { 1e-4 } else { f64::INFINITY };
+                assert!(off <= *bound && *bound <= most, "{algorithm} at {x:e}: {found} ± {bound:e}, expected {exact}");
+            }
+        }
+    }
+}
+
+/// Beside nothing there is a derivative of nothing, and with nothing it is 0.
+#[test]
+fn leaves_without_elements_have_their_blocks() {
+    let array = |names: &[&str]| {
+        let leaf = json!({"dtype": "float64", "shape": [null], "differentiable": true});
+        json!({"properties": names.iter().map(|name| ((*name).to_owned(), leaf.clone())).collect::<serde_json::Map<_, _>>(), "required": names})
+    };
+    let model = Model::from_fn("partly", &array(&["x", "e"]), &array(&["y", "z"]), |inputs| {
+        let leaf = |name: &str| inputs.leaf(&name.parse().unwrap()).unwrap().clone();
+        Ok(Tree::fields([("y", Tree::from(leaf("x"))), ("z", Tree::from(leaf("e")))]))
+    });
+    let (model, inputs) = (model.unwrap(), json!({"x": [1.0, 2.0], "e": []}));
+    let jacobian = model.jacobian(&inputs).run().unwrap();
+    for (of, wrt, shape) in [("y", "x", [2, 2]), ("y", "e", [2, 0]), ("z", "x", [0, 2]), ("z", "e", [0, 0])] {
+        let Some(secant::Block::Real(block)) = jacobian.block(of, wrt) else { panic!("a real block") };
+        assert_eq!(block.shape(), shape, "{of} by {wrt}");
+    }
+    for algorithm in [AlgorithmName::Auto, AlgorithmName::Central, AlgorithmName::Orthogonal] {
+        let nothing = [("z", Array::from(Vec::new()))];
+        let (vjp, report) = model.vjp(&inputs, nothing).algorithm(algorithm).bounds().run().unwrap();
+        assert_eq!(vjp[0].1.to_vec(), [0.0, 0.0], "{algorithm}");
+        assert!(report.total_bound.is_none_or(|bound| bound == 0.0), "{algorithm}: {:?}", report.total_bound);
+    }
+}
+
 /// One complex number holds the derivative of a small holomorphic function, of none that is not, however small, and where
 /// it is 0.
 #[test]

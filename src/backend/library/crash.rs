@@ -35,8 +35,8 @@ impl Drop for Inside {
     }
 }
 
-/// From now on a library that crashes in this process is named before the process ends: with this exit code, or as it
-/// would have ended where the crash may not be the library's.
+/// From now on a library that crashes in this process, or ends it, is named before the process ends: with this exit code,
+/// or as it would have ended where the crash may not be the library's.
 #[cfg(feature = "cli")]
 pub(crate) fn announce_crashes(exit_code: u8) {
     handler::install(exit_code.into());
@@ -80,6 +80,16 @@ mod handler {
             // SAFETY: the action is complete, and `tell` calls nothing that a signal handler may not.
             unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
         }
+        // SAFETY: a function that may be called when the process ends. Where it cannot be kept we end without it.
+        unsafe { libc::atexit(end) };
+    }
+
+    /// Where a library calls `exit`, or a Fortran subroutine stops, the process must not look as if all had gone well.
+    extern "C" fn end() {
+        let (Some((_, exit_code)), Some(library)) = (SETTLED.get(), INSIDE.get()) else { return };
+        say(&[library, " ended this process, as STOP and exit() do", ADVICE]);
+        // SAFETY: nothing of ours is left to be done.
+        unsafe { libc::_exit(*exit_code) }
     }
 
     extern "C" fn tell(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
@@ -98,8 +108,8 @@ mod handler {
         hand_on(signal, info, before);
     }
 
-    const ADVICE: &str = "\n       isolation = \"process\" in its manifest gives it processes of its own: a crash is then an \
-                          error like others\n";
+    const ADVICE: &str = "\n       isolation = \"process\" in its manifest gives it processes of its own: that is then an error like \
+                          others\n";
 
     fn say(words: &[&str]) {
         for words in [&["error: "], words].into_iter().flatten() {

@@ -182,7 +182,7 @@ impl Instance for Running {
     fn apply(&mut self, inputs: &Tree) -> Result<Tree, ModelError> {
         let result = self.session().and_then(|session| {
             let encoding = session.encoding();
-            session.ask_apply(|out| codec::write_tree(out, inputs, encoding));
+            session.ask_apply(|out| codec::write_tree(out, inputs, encoding))?;
             session.answer_apply(|_| false)
         });
         let value = self.settle(result)?.unwrap_or_default();

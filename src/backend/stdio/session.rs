@@ -157,7 +157,19 @@ impl Session {
     }
 
     /// Asks for one evaluation, in whatever words the program understands.
-    pub(super) fn ask_apply(&mut self, inputs: impl FnOnce(&mut Vec<u8>)) {
+    ///
+    /// Lines have no numbers: one too many, and every answer would be that to the question before.
+    pub(super) fn ask_apply(&mut self, inputs: impl FnOnce(&mut Vec<u8>)) -> Result<(), ModelError> {
+        if self.terms.protocol == Protocol::Lines
+            && self.pending.is_empty()
+            && let Some(words) = self.child.wire.unasked()
+        {
+            let words = shown(words.trim_ascii_end());
+            return Err(ModelError::broken(format!(
+                "it wrote a line that answers nothing, as each request has one line for its answer: {words}\n  stdout is \
+                 for answers alone: print to stderr instead"
+            )));
+        }
         match self.terms.protocol {
             Protocol::Jsonrpc => self.ask("apply", |out| {
                 out.extend_from_slice(b"{\"inputs\":");
@@ -174,6 +186,7 @@ impl Session {
                 self.pending.push_back(0);
             }
         }
+        Ok(())
     }
 
     /// The outputs of the oldest evaluation asked for; `None` where `take` has taken all that it wants from

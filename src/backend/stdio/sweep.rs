@@ -40,7 +40,7 @@ impl Running {
             let result = self.session().and_then(|session| {
                 while sent < batch.len() && session.pending() < session.window() {
                     batch.displace(sent, &mut point);
-                    session.ask_apply(|out| template.write(out, base, &point));
+                    session.ask_apply(|out| template.write(out, base, &point))?;
                     sent += 1;
                 }
                 session.answer_apply(|text| wanted.as_ref().is_some_and(|wanted| wanted.read(text, &mut outcome)))

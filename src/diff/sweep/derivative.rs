@@ -49,7 +49,11 @@ impl Sweep<'_> {
         let height = shared.height();
         let Shared { mut plan, m, noise, .. } = shared;
         let bounded = plan.method != Method::Fixed { bounded: false };
-        if bounded && plan.keeps_bounds {
+        if m == 0 {
+            // Nothing was evaluated, and products with nothing are exactly 0.
+            values.resize(probes.len() * height, 0.0);
+            bounds.resize(probes.len() * height, 0.0);
+        } else if bounded && plan.keeps_bounds {
             bounds.resize(probes.len() * height, f64::INFINITY);
             for (bounds, probe) in bounds.chunks_exact_mut(height.max(1)).zip(&probes) {
                 if !probe.is_bounded() {
