@@ -41,6 +41,9 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
     let (answer, told) = watched(quiet, |progress| {
         endpoint::answer(&model.context(progress), endpoint, &body, Lists::Optional, &settings)
     })?;
+    if figure.is_some() || ask.format != Format::Npz {
+        answer.expect_room(&settings)?;
+    }
     match (figure, &answer, &told) {
         (Some(kind), Answer::Jacobian(jacobian), Some(told)) => {
             let name = &model.description().name;

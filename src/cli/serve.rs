@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::args::{ModelArguments, Serve};
 use super::{Failure, report, settings, signals};
 use crate::Model;
@@ -13,6 +15,7 @@ pub(super) fn run(arguments: &Serve, folders: &[PathBuf]) -> Result<(), Failure>
     let options = options(arguments)?;
     let models = models(arguments, folders)?;
     let names: Vec<String> = models.iter().map(|model| model.description().name.clone()).collect();
+    allow_files();
     let stop = Stop::new();
     let on_signal = stop.clone();
     signals::install_draining(move || on_signal.stop());
@@ -20,6 +23,18 @@ pub(super) fn run(arguments: &Serve, folders: &[PathBuf]) -> Result<(), Failure>
     // What did not end by itself in time.
     backend::kill_all();
     served.map_err(|error: ServeError| Failure::Operator(error.to_string()))
+}
+
+/// Room for all connections and the pipes of workers, and no more: what models start inherits it, and some programs
+/// close every file there could be.
+fn allow_files() {
+    const FILES: u64 = 8192;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < FILES) {
+        let current = Some(limit.maximum.map_or(FILES, |most| most.min(FILES)));
+        // Where it cannot be raised there are fewer, and that is told when they run out.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
+    }
 }
 
 /// The models named, or all there are; of these, those that can be opened.

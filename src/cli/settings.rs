@@ -113,6 +113,7 @@ pub(super) fn override_paths(body: &mut Value, wrt: (&str, &[String]), of: (&str
 /// How the derivative is to be taken.
 pub(super) fn derivative(ask: &Ask) -> Result<Settings, Failure> {
     Ok(Settings {
+        most: None,
         algorithm: ask.algorithm,
         eps: eps(&ask.eps)?,
         samples: ask.samples.map(|samples| samples as usize),

@@ -59,6 +59,9 @@ pub(crate) fn read_dtype(value: Option<&Value>) -> Result<DType, ArrayError> {
     }
 }
 
+/// As many as NumPy's arrays may have.
+const MOST_DIMENSIONS: usize = 64;
+
 /// The shape of an array object, small enough that its elements can be counted.
 pub(crate) fn read_shape(value: Option<&Value>) -> Result<Vec<usize>, ArrayError> {
     let dimension = |value: &Value| value.as_u64().and_then(|length| usize::try_from(length).ok());
@@ -66,6 +69,9 @@ pub(crate) fn read_shape(value: Option<&Value>) -> Result<Vec<usize>, ArrayError
         return malformed("an array object needs a 'shape', a list of lengths");
     };
     let shape: Vec<usize> = shape;
+    if shape.len() > MOST_DIMENSIONS {
+        return malformed(format!("its shape has {} dimensions, an array has at most {MOST_DIMENSIONS}", shape.len()));
+    }
     // An array without elements costs nothing to send whatever its other dimensions are, but not
     // so little to write as nested lists.
     const ROWS_OF_NOTHING: usize = 1 << 24;

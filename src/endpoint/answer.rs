@@ -126,6 +126,16 @@ pub enum Piece<'a> {
 }
 
 impl Answer {
+    /// Says no where it would be laid out and is too large for that.
+    pub fn expect_room(&self, settings: &Settings) -> Result<(), Error> {
+        match self {
+            Answer::Jacobian(jacobian) if jacobian.sparse().is_some() => {
+                settings.expect_room(jacobian.of().len(), jacobian.wrt().len())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes it as JSON.
     pub fn write(&self, out: &mut Vec<u8>, encoding: Encoding) {
         self.write_with(out, &mut |out, piece| match piece {

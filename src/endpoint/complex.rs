@@ -46,6 +46,7 @@ pub(super) fn columns(
     }
     let scouted = scout(context, request, base, &Displacement::new(), diff::Place::Base)?;
     real_at_base(&scouted)?;
+    settings.expect_room(scouted.base.of.len(), scouted.base.wrt.len())?;
 
     let groups: Vec<Vec<usize>> = (0..axes.len() / 2).map(|element| vec![2 * element + 1]).collect();
     let groups = Arc::new(Colouring::new(axes.len(), groups));

@@ -146,6 +146,7 @@ pub(super) fn differences(
     let Prepared { base, axes, algorithm, seed, started } = prepare(context, request, settings)?;
     let is_jvp = matches!(problem, Problem::Jvp(_));
     let is_vjp = matches!(problem, Problem::Vjp);
+    let is_matrix = matches!(problem, Problem::Jacobian);
     let plan = Plan::new(axes, problem, algorithm, settings.bounds).map_err(|defects| refused(&defects, &base))?;
     // A first point that may fail is no place to start from.
     let plan = if recovers(context, settings, &plan) { plan.started_at_base() } else { plan };
@@ -156,6 +157,9 @@ pub(super) fn differences(
     let mut point = Displacement::new();
     plan.scout(&mut point);
     let scouted = scout(context, request, base, &point, plan.scouted())?;
+    if is_matrix {
+        settings.expect_room(scouted.base.of.len(), scouted.base.wrt.len())?;
+    }
     let cotangent = cotangent(&scouted.base.of)?;
     let (mut found, workers) = carry_out(context, settings, &scouted, plan, cotangent.as_deref())?;
     found.bounds = found.bounds.filter(|_| settings.bounds);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Error;
 use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure};
 use crate::tree::{Path, Pattern};
 
@@ -24,6 +25,29 @@ pub struct Settings {
     pub dense: bool,
     /// Whether errors are to be bounded even where that takes further evaluations.
     pub bounds: bool,
+    /// The most numbers that a matrix may have where it is laid out; as many as memory holds if this is `None`.
+    pub most: Option<usize>,
+}
+
+impl Settings {
+    /// Says no to a matrix that would take all memory with it.
+    pub(super) fn expect_room(&self, rows: usize, columns: usize) -> Result<(), Error> {
+        let allowed = |numbers: &usize| self.most.is_none_or(|most| *numbers <= most);
+        // Memory that is not touched costs nothing.
+        let there = |numbers: &usize| Vec::<f64>::new().try_reserve_exact(*numbers).is_ok();
+        if rows.checked_mul(columns).filter(allowed).filter(there).is_some() {
+            return Ok(());
+        }
+        let limit = match self.most {
+            Some(most) => format!("this server lays out ({most}, by its --body-limit)"),
+            None => "memory holds".to_owned(),
+        };
+        let message = format!(
+            "Value error, a matrix of {rows} by {columns} has more numbers than {limit}: ask for fewer inputs or outputs, \
+             for products with vectors, or by a sparsity pattern and in the format npz"
+        );
+        Err(Error::caller(Path::root(), "value_error", message))
+    }
 }
 
 /// What holds for every request to a model.

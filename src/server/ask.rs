@@ -51,7 +51,7 @@ async fn answer(asked: &Arc<Asked>, served: Arc<Served>, endpoint: Endpoint, req
             Ok(body) => body,
             Err(reply) => return *reply,
         };
-        match question(&asked.shared, &served, endpoint, body, progress) {
+        match question(&asked.shared, &served, endpoint, body, archived, progress) {
             Ok((answer, _)) if archived => match npz::archive(&answer) {
                 Ok(bytes) => reply::typed(StatusCode::OK, "application/octet-stream", bytes),
                 Err(message) => reply::detail(StatusCode::UNPROCESSABLE_ENTITY, message),
@@ -135,11 +135,15 @@ fn read(text: &[u8], typed: bool, parse: impl FnOnce(&[u8]) -> Result<Body, Json
     }
 }
 
+/// How many times the largest request a matrix may be.
+const MATRIX: usize = 4;
+
 fn question(
     shared: &Shared,
     served: &Served,
     endpoint: Endpoint,
     mut body: Body,
+    archived: bool,
     progress: &Progress,
 ) -> Result<(Answer, Option<Report>), Error> {
     let mut faults =
@@ -162,7 +166,12 @@ fn question(
         return Err(Error::Caller(Violations(faults)));
     }
     let context = served.model.context(progress);
+    // What one small request asks for must not end the server: as many bytes as a few of the largest requests have.
+    settings.most = Some(shared.options.body_limit / size_of::<f64>() * MATRIX);
     let (answer, report) = endpoint::answer(&context, endpoint, &body, Lists::Required, &settings)?;
+    if !archived {
+        answer.expect_room(&settings)?;
+    }
     Ok((answer, report.filter(|_| wanted)))
 }
 

@@ -61,10 +61,14 @@ impl Folder {
     }
 
     fn read(&self, path: &str, offset: u64, size: u64) -> io::Result<Vec<u8>> {
+        // Looked at before it is opened: to open a pipe waits for who writes to it.
+        if !self.0.metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
         let mut file = self.0.open(path)?;
         // Told by the file, not by the request, so that a mistaken size costs no memory.
         let length = file.metadata()?.len();
-        if !file.metadata()?.is_file() || offset.checked_add(size).is_none_or(|end| end > length) {
+        if offset.checked_add(size).is_none_or(|end| end > length) {
             return Err(io::Error::other(format!("it has {length} bytes, not {size} from {offset}")));
         }
         file.seek(SeekFrom::Start(offset))?;

@@ -139,28 +139,31 @@ fn kib(bytes: usize) -> u32 {
 /// taken in too, up to a point: a client in the middle of sending would never see what it is told.
 async fn receive(shared: &Shared, mut body: Body) -> Result<Received, Obstacle> {
     let limit = shared.options.body_limit;
-    let reading = async {
-        let told = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
-        let (mut bytes, mut share) = (Vec::new(), None);
-        let mut length = 0usize;
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Obstacle::Unread)?.into_data() else { continue };
-            length = length.saturating_add(data.len());
-            // Not sooner: a client that announces much and sends little would keep others waiting.
-            if length > SMALL && share.is_none() {
-                let needed = kib(told.map_or(limit, |length| length.min(limit)));
-                let memory = shared.memory.clone().acquire_many_owned(needed).await;
-                share = Some(memory.map_err(|_closed| Obstacle::Busy)?);
-            }
-            if length <= limit {
-                bytes.extend_from_slice(&data);
-            } else if length / TAKEN_IN > limit {
-                break;
-            }
+    let told = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    let (mut bytes, mut share) = (Vec::new(), None);
+    let mut length = 0usize;
+    let mut deadline = tokio::time::Instant::now() + BODY_TIME;
+    loop {
+        let frame = tokio::time::timeout_at(deadline, body.frame()).await.map_err(|_late| Obstacle::Unread)?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(|_| Obstacle::Unread)?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        // Not sooner: a client that announces much and sends little would keep others waiting.
+        if length > SMALL && share.is_none() {
+            let needed = kib(told.map_or(limit, |length| length.min(limit)));
+            let waiting = tokio::time::Instant::now();
+            let memory = shared.memory.clone().acquire_many_owned(needed).await;
+            share = Some(memory.map_err(|_closed| Obstacle::Busy)?);
+            // That was no fault of the client's.
+            deadline += waiting.elapsed();
         }
-        if length <= limit { Ok(Received { bytes, _share: share }) } else { Err(Obstacle::TooLarge) }
-    };
-    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(Obstacle::Unread))
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        } else if length / TAKEN_IN > limit {
+            break;
+        }
+    }
+    if length <= limit { Ok(Received { bytes, _share: share }) } else { Err(Obstacle::TooLarge) }
 }
 
 /// Cancels what nobody waits for any more.

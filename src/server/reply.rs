@@ -35,7 +35,11 @@ pub(super) fn detail(status: StatusCode, detail: impl Into<Value>) -> Reply {
 /// The server has too much to do.
 pub(super) fn busy() -> Reply {
     let words = "The server computes as many requests as it may, and as many wait as may wait: try again later";
-    let mut reply = detail(StatusCode::SERVICE_UNAVAILABLE, words);
+    later(detail(StatusCode::SERVICE_UNAVAILABLE, words))
+}
+
+/// Asks to be asked again.
+pub(super) fn later(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     reply
 }

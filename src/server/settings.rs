@@ -57,6 +57,7 @@ pub(super) fn take(body: &mut Map<String, Value>, workers: Option<usize>) -> Res
         on_failure: fd.on_failure,
         dense: fd.dense,
         bounds: report,
+        most: None,
     };
     Ok((settings, report))
 }

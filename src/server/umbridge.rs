@@ -135,11 +135,17 @@ fn read<'a>(asked: &'a Asked, body: &[u8]) -> Result<(&'a Served, Map<String, Va
 
 fn hindered(obstacle: &Obstacle, asked: &Asked) -> Reply {
     let (status, kind, message) = match obstacle {
-        Obstacle::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy", "too many requests wait: try again".to_owned()),
+        Obstacle::Busy => {
+            let message = "too many requests wait: try again".to_owned();
+            return reply::later(Fault { status: StatusCode::SERVICE_UNAVAILABLE, kind: "Busy", message }.reply());
+        }
         Obstacle::Late(limit) => (StatusCode::GATEWAY_TIMEOUT, "TimedOut", late(*limit)),
-        Obstacle::TooLarge | Obstacle::Unread => {
+        Obstacle::TooLarge => {
             let limit = asked.shared.options.body_limit;
-            return Fault::invalid(format!("the request did not come, or has more than {limit} bytes")).reply();
+            (StatusCode::PAYLOAD_TOO_LARGE, "InvalidInput", format!("the request has more than {limit} bytes"))
+        }
+        Obstacle::Unread => {
+            (StatusCode::REQUEST_TIMEOUT, "InvalidInput", "the request did not come, or not in time".to_owned())
         }
         Obstacle::Bug => {
             let message = format!("this is a bug in secant; the log says more about request {}", asked.id);
@@ -249,8 +255,16 @@ fn numbers(value: Option<&Value>, name: &str, expected: usize) -> Result<Vec<f64
 
 /// A tangent or cotangent of one vector.
 fn vector(body: &Map<String, Value>, name: &str, span: &crate::tree::Span) -> Result<Array, Fault> {
-    let values = numbers(body.get(name), name, span.len)?;
-    Ok(Array::from_coordinates(span.dtype, &span.shape, &values))
+    array(body.get(name), name, span)
+}
+
+fn array(value: Option<&Value>, name: &str, span: &crate::tree::Span) -> Result<Array, Fault> {
+    let values = numbers(value, name, span.len)?;
+    let array = Array::from_coordinates(span.dtype, &span.shape, &values);
+    match array.to_vec().iter().position(|value| !value.is_finite()) {
+        None => Ok(array),
+        Some(at) => Err(Fault::invalid(format!("{name}: {} does not fit into {}", values[at], span.dtype))),
+    }
 }
 
 impl<'s> Vectorised<'s> {
@@ -296,9 +310,9 @@ impl<'s> Vectorised<'s> {
             return Err(Fault::invalid(format!("input has {} vectors, expected {}", given.len(), spans.len())));
         }
         for (index, (value, span)) in given.iter().zip(spans).enumerate() {
-            let values = numbers(Some(value), &format!("input {index} ({})", span.path), span.len)?;
+            let moved = array(Some(value), &format!("input {index} ({})", span.path), span)?;
             let Some(leaf) = self.inputs.leaf_mut(&span.path) else { unreachable!("a layout's leaf is in its tree") };
-            *leaf = Array::from_coordinates(span.dtype, &span.shape, &values);
+            *leaf = moved;
         }
         let signature = self.served.model.signature();
         self.inputs =

@@ -582,6 +582,39 @@ fn a_page_may_ask_a_server_of_its_own_origin_alone() {
     assert_eq!(server.end().code, 0);
 }
 
+/// A small request may ask for a lot.
+#[test]
+fn what_would_not_fit_is_refused() {
+    let schema = |name: &str| json!({"properties": {name: {"dtype": "float64", "shape": [null], "differentiable": true}}, "required": [name]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("i.json"), schema("x").to_string()).unwrap();
+    std::fs::write(folder.path().join("o.json"), schema("y").to_string()).unwrap();
+    let manifest = "name = 'same'\ninput = 'i.json'\noutput = 'o.json'\n[executable]\ncommand = ['sed', '-u', 's/\"x\"/\"y\"/']\nprotocol = 'lines'\n[gradient]\nsparsity = 'diagonal'\nverify_sparsity = false\n";
+    std::fs::write(folder.path().join("model.toml"), manifest).unwrap();
+    let server = Server::start([folder.path().to_str().unwrap(), "--body-limit", "1"]);
+    let body = |n: usize, dense: bool| {
+        let fd = json!({"algorithm": "central", "dense": dense});
+        json!({"inputs": {"x": vec![1; n]}, "jac_inputs": ["x"], "jac_outputs": ["y"], "fd": fd})
+    };
+    let too_large = |answer: Answer| {
+        let detail = answer.expect(422).json()["detail"][0]["msg"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("a matrix of 2000 by 2000 has more numbers than this server lays out (524288"),
+            "{detail}"
+        );
+    };
+    too_large(server.post("/jacobian", &body(2000, true)));
+    too_large(server.post("/jacobian", &body(2000, false)));
+    // As it is, it has a number a row.
+    let request = agent().post(server.url("/jacobian?format=npz")).header("Content-Type", "application/json");
+    assert_eq!(request.send(body(2000, false).to_string()).unwrap().status(), 200);
+    server.post("/jacobian", &body(20, false)).expect(200);
+    let deep = json!({"inputs": {"x": {"shape": vec![1; 100_000], "dtype": "float64", "data": {"encoding": "json", "buffer": 1}}}});
+    let answer = server.post("/apply", &deep).expect(422);
+    assert!(answer.body.contains("its shape has 100000 dimensions, an array has at most 64"), "{}", answer.body);
+    assert_eq!(server.end().code, 0);
+}
+
 #[test]
 fn a_request_takes_no_more_workers_than_there_are() {
     let server = Server::start(["rosenbrock", "--workers", "2"]);

@@ -50,6 +50,7 @@ struct Found {
 pub fn hessian(context: &Context<'_>, request: &Request, settings: &Settings) -> Result<Jacobian, Error> {
     let subject = Subject::new(context, request, settings)?;
     let wrt = layout(request, &request.wrt)?;
+    settings.expect_room(wrt.len(), wrt.len())?;
     let base = based(context, request.inputs.clone(), wrt, subject.of.clone())?;
     let mut found = if subject.has_own_gradient()? {
         gradients::matrix(&subject, &base)?
