@@ -58,6 +58,8 @@ pub struct Curvature {
     lines: Vec<Line>,
     /// Pairs of lines; of one with itself for a second derivative along it.
     pairs: Vec<(usize, usize)>,
+    /// How many of them add up to one number.
+    parts: usize,
     noise: f64,
     numbers: HashMap<Vec<(usize, u64)>, usize>,
     points: Vec<Displacement>,
@@ -67,7 +69,7 @@ pub struct Curvature {
 /// What is known in the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curved {
-    /// The second derivative of every pair.
+    /// The second derivative of every pair; of a product a number for each coordinate asked for.
     pub values: Vec<f64>,
     /// A bound of the error of each; infinite where nothing is known.
     pub bounds: Vec<f64>,
@@ -87,9 +89,25 @@ impl Curvature {
     /// Those of H·v at the given coordinates.
     pub fn product(axes: Axes, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, Defect> {
         let along: Vec<(usize, f64)> = v.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
-        let pairs = if along.is_empty() { Vec::new() } else { (1..=at.len()).map(|i| (i, 0)).collect() };
-        let lines = std::iter::once(along).chain(at.iter().map(|&i| vec![(i, 1.0)])).collect();
-        Curvature::new(axes, lines, pairs, size, noise)
+        let room = |&(i, v): &(usize, f64)| {
+            let (up, down) = axes.at(i).room();
+            if v > 0.0 { [up, down] } else { [down, up] }
+        };
+        let blocked = |side: usize| along.iter().any(|part| room(part)[side] <= 0.0);
+        let parts: Vec<Vec<(usize, f64)>> = match (along.is_empty(), blocked(0) && blocked(1)) {
+            (true, _) => Vec::new(),
+            (false, false) => vec![along],
+            // Some coordinates sit at a bound ahead, others at one behind. The derivative is the sum of those along what can
+            // go ahead and along the rest.
+            (false, true) => {
+                let (ahead, behind) = along.iter().partition(|part| room(part)[0] > 0.0);
+                vec![ahead, behind]
+            }
+        };
+        let count = parts.len();
+        let pairs = (0..at.len()).flat_map(|i| (0..count).map(move |part| (count + i, part))).collect();
+        let lines = parts.into_iter().chain(at.iter().map(|&i| vec![(i, 1.0)])).collect();
+        Ok(Curvature { parts: count.max(1), ..Curvature::new(axes, lines, pairs, size, noise)? })
     }
 
     fn new(
@@ -102,7 +120,16 @@ impl Curvature {
         let relative = if size > 0.0 { (noise / size).clamp(f64::EPSILON / 4.0, 0.01) } else { f64::EPSILON / 4.0 };
         let lines = lines.into_iter().filter(|moves| !moves.is_empty());
         let lines = lines.map(|moves| Line::new(&axes, moves, relative)).collect::<Result<_, _>>()?;
-        Ok(Curvature { axes, lines, pairs, noise, numbers: HashMap::new(), points: Vec::new(), values: Vec::new() })
+        Ok(Curvature {
+            parts: 1,
+            axes,
+            lines,
+            pairs,
+            noise,
+            numbers: HashMap::new(),
+            points: Vec::new(),
+            values: Vec::new(),
+        })
     }
 
     /// The points of the ladders: the base first.
@@ -127,8 +154,11 @@ impl Curvature {
     pub fn mixed(&mut self) -> Vec<Displacement> {
         for line in 0..self.lines.len() {
             let rungs = self.lines[line].rungs.len();
-            let bound = |rung: &usize| self.along(line, *rung).1;
-            let best = (0..rungs.saturating_sub(2)).min_by(|a, b| bound(a).total_cmp(&bound(b)));
+            let found: Vec<_> = (0..rungs.saturating_sub(2)).map(|rung| self.along(line, rung)).collect();
+            // Where shorter steps contradict longer ones, these passed over what they should have seen.
+            let agree = |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs() <= a.1 + b.1 || a.1 + b.1 == f64::INFINITY;
+            let holds = |rung: &usize| found[..*rung].iter().all(|shorter| agree(shorter, &found[*rung]));
+            let best = (0..found.len()).filter(holds).min_by(|a, b| found[*a].1.total_cmp(&found[*b].1));
             self.lines[line].chosen = best.unwrap_or(0);
         }
         let told = self.points.len();
@@ -146,8 +176,13 @@ impl Curvature {
     /// What all values come to.
     pub fn finish(&self) -> Curved {
         let (mut values, mut bounds) = (Vec::new(), Vec::new());
-        for &(a, b) in &self.pairs {
-            let (value, bound) = if a == b { self.along(a, self.lines[a].chosen) } else { self.across(a, b) };
+        for parts in self.pairs.chunks(self.parts) {
+            let derivative = |&(a, b): &(usize, usize)| match a == b {
+                true => self.along(a, self.lines[a].chosen),
+                false => self.across(a, b),
+            };
+            let (value, bound) =
+                parts.iter().map(derivative).fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
             values.push(value);
             bounds.push(bound);
         }
@@ -456,5 +491,31 @@ mod tests {
         let (found, _) = solved(machine, &x, rosenbrock);
         let h = [2.0 - 400.0 * (x[1] - 3.0 * x[0] * x[0]), -400.0 * x[0], 200.0];
         assert_bounded(&found, &[h[0] * v[0] + h[1] * v[1], h[1] * v[0] + h[2] * v[1]], 1e-5);
+    }
+
+    #[test]
+    fn in_a_corner_a_product_is_taken_in_parts() {
+        let (x, f) = ([0.0, 2.0], |x: &[f64]| {
+            assert!(x.iter().all(|x| (0.0..=2.0).contains(x)), "{x:?}");
+            (x[0] - x[1]).exp() + x[0] * x[1]
+        });
+        let axes = Axes::from_iter([axis(x[0], 0.0, 2.0), axis(x[1], 0.0, 2.0)]);
+        let machine =
+            Curvature::product(axes, &[1.0, 1.0], &[0, 1], f(&x), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
+        let (found, _) = solved(machine, &x, f);
+        assert_bounded(&found, &[1.0, 1.0], 1e-3);
+    }
+
+    /// A coordinate far below its scale, on which the function changes or does not.
+    #[test]
+    fn longer_steps_are_not_believed_against_shorter_ones() {
+        let x = 2e-9f64;
+        for k in [1e-9, 1e-6, 1.0] {
+            let f = |x: &[f64]| x[0] / (k + x[0]);
+            let machine = Curvature::all(Axes::from_iter([axis(x, -9.0, 9.0)]), f(&[x]), 1e-16);
+            let (found, _) = solved(machine.unwrap_or_else(|defect| panic!("{defect:?}")), &[x], f);
+            let expected = -2.0 * k / (k + x).powi(3);
+            assert_bounded(&found, &[expected], 0.3 * expected.abs());
+        }
     }
 }

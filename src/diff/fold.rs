@@ -80,6 +80,9 @@ pub(super) fn magnitude(values: &[f64]) -> f64 {
 /// Whether the norm of the values is less than this. It looks at no more of them than it takes to see.
 pub fn is_less(values: &[f64], norm: f64) -> bool {
     let most = norm * norm;
+    if !most.is_normal() {
+        return self::norm(values) < norm;
+    }
     let mut parts = values.chunks(64 * LANES).scan(0.0, |sum, part| {
         *sum += dot(part, part);
         Some(*sum)
@@ -87,7 +90,15 @@ pub fn is_less(values: &[f64], norm: f64) -> bool {
     !parts.any(|sum| sum >= most)
 }
 
-/// The root of the sum of squares.
+/// The root of the sum of squares, also where the squares are no numbers any more.
 pub fn norm(values: &[f64]) -> f64 {
-    dot(values, values).sqrt()
+    let square = dot(values, values);
+    if square.is_normal() && square > f64::MIN_POSITIVE / f64::EPSILON {
+        return square.sqrt();
+    }
+    let most = magnitude(values);
+    if most == 0.0 || most == f64::INFINITY {
+        return most;
+    }
+    most * values.iter().map(|value| (value / most).powi(2)).sum::<f64>().sqrt()
 }

@@ -6,7 +6,7 @@
 
 use multiversion::multiversion;
 
-use super::fold::dot;
+use super::fold::{dot, norm};
 use super::resolution::{known, resolution, resolution_of};
 
 /// Values on the line, the base among them.
@@ -66,9 +66,9 @@ impl Noise {
             product[0] = dot(cotangent, values);
         }
         let size: f64 = line.first().map_or(0.0, |base| base.iter().zip(cotangent).map(|(y, w)| (y * w).abs()).sum());
-        let parts: f64 = self.absolute.iter().zip(cotangent).map(|(noise, w)| (noise * w).powi(2)).sum();
+        let parts: Vec<f64> = self.absolute.iter().zip(cotangent).map(|(noise, w)| noise * w).collect();
         let mut noise = Noise::default();
-        noise.append(1, &ecnoise(&products[..line.len()]), &[parts.sqrt(); LANES], &[size; LANES]);
+        noise.append(1, &scatter(&products[..line.len()], &[size; LANES]), &[norm(&parts); LANES], &[size; LANES]);
         noise
     }
 
@@ -159,8 +159,30 @@ fn measure_all(noise: &mut Noise, line: &[&[f64]], far: &[&[f64]], printed: &[f6
             }
             least[lane] = (resolution.quantum / SQRT_12).max(greatest[lane] * ROUNDING);
         }
-        noise.append(count, &ecnoise(seen), &least, &greatest);
+        noise.append(count, &scatter(seen, &greatest), &least, &greatest);
     }
+}
+
+/// What is seen in the differences of values up to these magnitudes. Squares of the largest and of the smallest are no
+/// numbers: they are brought to others first.
+#[inline(always)]
+fn scatter(values: &[Lanes], greatest: &Lanes) -> Scatter {
+    let plain = |greatest: f64| greatest == 0.0 || (1e-140..1e140).contains(&greatest);
+    if greatest.iter().all(|greatest| plain(*greatest)) {
+        return ecnoise(values);
+    }
+    let factors = greatest.map(|greatest| if plain(greatest) || !greatest.is_finite() { 1.0 } else { greatest });
+    let mut scaled = [[0.0; LANES]; SAMPLES];
+    for (scaled, values) in scaled.iter_mut().zip(values) {
+        for lane in 0..LANES {
+            scaled[lane] = values[lane] / factors[lane];
+        }
+    }
+    let mut scatter = ecnoise(&scaled[..values.len()]);
+    for lane in 0..LANES {
+        scatter.deviation[lane] *= factors[lane];
+    }
+    scatter
 }
 
 /// Whether an output is the same at all points of a line and its digits do not tell its resolution: whether it must

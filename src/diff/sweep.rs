@@ -39,8 +39,8 @@ pub struct Sweep<'a> {
     bounds: Vec<f64>,
     /// and of the last differences of the probes on their way.
     last: Vec<f64>,
-    /// The sum of the squares of the bounds of the probes that are done.
-    squares: f64,
+    /// The norm of the bounds of the probes that are done.
+    total: f64,
     /// Outcomes on the noise line.
     samples: Samples,
     evaluations: usize,
@@ -133,7 +133,7 @@ impl<'a> Sweep<'a> {
             values: Vec::new(),
             bounds: Vec::new(),
             last: Vec::new(),
-            squares: 0.0,
+            total: 0.0,
             samples: Samples::default(),
             evaluations: 1,
         }
@@ -247,12 +247,9 @@ impl<'a> Sweep<'a> {
         let height = self.shared.height();
         let from = if self.shared.plan.keeps_bounds { self.stretch.start } else { 0 };
         for (at, probe) in (from..).zip(&self.probes[self.stretch.clone()]) {
-            self.squares += if probe.is_bounded() {
-                let bounds = &self.bounds[at * height..(at + 1) * height];
-                fold::dot(bounds, bounds)
-            } else {
-                f64::INFINITY
-            };
+            let bounds =
+                if probe.is_bounded() { &self.bounds[at * height..(at + 1) * height] } else { &[f64::INFINITY] };
+            self.total = self.total.hypot(fold::norm(bounds));
         }
     }
 

@@ -9,7 +9,10 @@ use secant::{AlgorithmName, Array, Bounds, Error, Model, ModelError, OnFailure, 
 type Evaluate = fn(f64) -> Result<f64, String>;
 
 /// A model of one number, with what its schema says of it besides; the points it was asked for.
-fn scalar(domain: Value, f: Evaluate) -> (Model, Arc<Mutex<Vec<f64>>>) {
+fn scalar(
+    domain: Value,
+    f: impl Fn(f64) -> Result<f64, String> + Send + Sync + 'static,
+) -> (Model, Arc<Mutex<Vec<f64>>>) {
     let mut input = json!({"type": "number", "differentiable": true});
     input.as_object_mut().unwrap().extend(domain.as_object().unwrap().clone());
     let output = json!({"type": "number", "differentiable": true});
@@ -216,6 +219,24 @@ fn a_bound_that_is_all_but_touched_hides_no_derivative() {
                 let most = if algorithm.name().starts_with("auto") { 1e-4 } else { f64::INFINITY };
                 assert!(off <= *bound && *bound <= most, "{algorithm} at {x:e}: {found} ± {bound:e}, expected {exact}");
             }
+        }
+    }
+}
+
+/// Numbers whose squares are none are numbers all the same.
+#[test]
+fn outputs_may_be_of_any_size() {
+    for size in [1e-250, 1e-170, 1.0, 1e170, 1e250] {
+        let noisy = move |x: f64| Ok(size * x.exp() * (1.0 + 1e-8 * (1.7e13 * x).sin()));
+        let (model, _) = scalar(json!({}), noisy);
+        for algorithm in [AlgorithmName::Auto, AlgorithmName::Richardson] {
+            let jacobian = model.jacobian(&json!({"x": 0.3})).algorithm(algorithm).bounds().run().unwrap();
+            let Some(Bounds::Jacobian(bounds)) = &jacobian.report.bounds else { panic!("there are bounds") };
+            let (found, bound) = (jacobian.columns().unwrap()[0], bounds.columns().unwrap()[0]);
+            let off = (found - size * 0.3f64.exp()).abs();
+            assert!(off <= bound && bound < 1e-4 * size, "{algorithm} at {size:e}: {off:e} ± {bound:e}");
+            assert_eq!(jacobian.report.total_bound, Some(bound));
+            assert_eq!(jacobian.report.warnings, Vec::<String>::new());
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct Stumble {
 impl Sweep<'_> {
     /// The derivative.
     pub fn finish(self) -> Derivative {
-        let Sweep { shared, probes, mut values, mut bounds, squares, evaluations, .. } = self;
+        let Sweep { shared, probes, mut values, mut bounds, total, evaluations, .. } = self;
         let height = shared.height();
         let Shared { mut plan, m, noise, .. } = shared;
         let bounded = plan.method != Method::Fixed { bounded: false };
@@ -82,7 +82,7 @@ impl Sweep<'_> {
             Lines::Random(random) => random.average(&values, height),
         };
         let total_bound = match &plan.lines {
-            Lines::Axes | Lines::Groups(_) => bounded.then(|| squares.sqrt()),
+            Lines::Axes | Lines::Groups(_) => bounded.then_some(total),
             Lines::Tangent(_) => bounded.then(|| fold::norm(&bounds)),
             Lines::Random(_) => Some(fold::norm(&bounds)),
         };

@@ -135,5 +135,5 @@ fn noise(subject: &Subject<'_, '_>, base: &Base, axes: &Axes, found: &mut Found)
     found.evaluations += taken.evaluations;
     found.workers = report.workers;
     let noise = taken.noise.unwrap_or_else(|| vec![0.0; weights.len()]);
-    Ok(noise.iter().zip(weights).map(|(noise, w)| (noise * w).powi(2)).sum::<f64>().sqrt())
+    Ok(diff::norm(&noise.iter().zip(weights).map(|(noise, w)| noise * w).collect::<Vec<_>>()))
 }
