@@ -21,7 +21,7 @@ pub enum Error {
     /// The model cannot be opened: its manifest, its library or its schemas are no good.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The sparsity pattern its manifest names is no good.
+    /// What its manifest says of derivatives is no good: a path, or a sparsity pattern.
     #[error("{0}")]
     Pattern(String),
     /// The schemas of [`Model::from_fn`] are no good.
@@ -99,6 +99,8 @@ impl Model {
     pub fn open_with(path: impl AsRef<FilePath>, options: &OpenOptions) -> Result<Model, Error> {
         let opened = backend::open(path.as_ref(), options)?;
         let mut model = Model::new(opened.model, opened.gradient, opened.run, opened.folder);
+        let place = |fault: String| Error::Pattern(format!("{}: {fault}", path.as_ref().display()));
+        endpoint::check_paths(&model.defaults.gradient, model.signature()).map_err(place)?;
         model.defaults.sparsity = Rule::read(&model.defaults.gradient, &model.folder).map_err(Error::Pattern)?;
         Ok(model)
     }
@@ -123,6 +125,7 @@ impl Model {
 
     /// The same model with other defaults for derivatives; files they name are relative to the model's folder.
     pub fn with_gradient(mut self, gradient: Gradient) -> Result<Model, Error> {
+        endpoint::check_paths(&gradient, self.signature()).map_err(Error::Pattern)?;
         self.defaults.sparsity = Rule::read(&gradient, &self.folder).map_err(Error::Pattern)?;
         self.defaults.gradient = gradient;
         Ok(self)

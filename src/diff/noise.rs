@@ -179,8 +179,8 @@ fn scatter(values: &[Lanes], greatest: &Lanes) -> Scatter {
         }
     }
     let mut scatter = ecnoise(&scaled[..values.len()]);
-    for lane in 0..LANES {
-        scatter.deviation[lane] *= factors[lane];
+    for (deviation, factor) in scatter.deviation.iter_mut().zip(factors) {
+        *deviation *= factor;
     }
     scatter
 }

@@ -109,16 +109,18 @@ pub(super) fn domain(signature: &Signature, span: &Span) -> (f64, f64) {
     (lower, leaf.and_then(Leaf::upper).unwrap_or(f64::INFINITY))
 }
 
+/// Whether a text is the path, or the pattern, of one of these.
+pub(super) fn is_one_of(text: &str, known: &[Pattern]) -> bool {
+    text.parse::<Pattern>().is_ok_and(|asked| {
+        known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path)))
+    })
+}
+
 fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
-    let meant = |key: &str| {
-        key.parse::<Pattern>().is_ok_and(|asked| {
-            known.iter().any(|pattern| *pattern == asked || asked.as_path().is_some_and(|path| pattern.matches(&path)))
-        })
-    };
     let expected = || known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
     let faults: Vec<_> = table
         .iter()
-        .filter(|(key, _)| !meant(key))
+        .filter(|(key, _)| !is_one_of(key, known))
         .map(|(key, _)| Violation {
             path: Path::root(),
             code: "value_error",

@@ -45,7 +45,7 @@ pub use jacobian::{Block, Jacobian};
 pub use question::{Lists, Question};
 pub use report::{Bounds, Noise, Report, Steps, Stumble};
 pub use request::Request;
-pub use settings::{Defaults, Settings};
+pub use settings::{Defaults, Settings, check_paths};
 #[cfg(feature = "cli")]
 pub(crate) use study::{Asked, Curve, Studies, Study, study};
 pub use vectors::Vectors;

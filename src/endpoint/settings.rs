@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::Error;
-use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure};
+use super::axes::is_one_of;
+use super::request::listed;
+use crate::manifest::{AlgorithmName, Eps, Gradient, OnFailure, Structure};
+use crate::schema::{Side, Signature};
 use crate::tree::{Path, Pattern};
 
 /// What a request asks for; what it leaves open is the manifest's.
@@ -66,6 +69,33 @@ impl Defaults {
     pub(super) fn algorithm_from(&self) -> Option<Path> {
         self.gradient.algorithm_from.as_deref()?.parse().ok()
     }
+}
+
+/// Whether all paths of the manifest's `[gradient]` are some of the model; else all that are not, a line each.
+pub fn check_paths(gradient: &Gradient, signature: &Signature) -> Result<(), String> {
+    let [inputs, outputs] = [Side::Input, Side::Output]
+        .map(|side| signature.differentiable(side).into_iter().map(|(pattern, _)| pattern).collect::<Vec<_>>());
+    let mut faults = Vec::new();
+    let mut check = |key: &str, text: &str, what: &str, known: &[Pattern]| {
+        if !is_one_of(text, known) {
+            faults.push(format!("gradient.{key}: '{text}' is no differentiable {what}, which are {}", listed(known)));
+        }
+    };
+    if let Some(Eps::PerPath(table)) = &gradient.eps {
+        table.iter().for_each(|(path, _)| check("eps", path, "input", &inputs));
+    }
+    if let Some(Structure::Blocks(pairs)) = &gradient.sparsity {
+        for [output, input] in pairs {
+            check("sparsity.blocks", output, "output", &outputs);
+            check("sparsity.blocks", input, "input", &inputs);
+        }
+    }
+    if let Some(name) = &gradient.algorithm_from
+        && !name.parse().is_ok_and(|path| signature.takes_text(&path))
+    {
+        faults.push(format!("gradient.algorithm_from: there is no input '{name}' that is a text"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
 /// Steps by hand, to be found by leaf.

@@ -30,7 +30,7 @@ pub use violation::{Violation, Violations};
 
 use serde_json::Value;
 
-use crate::tree::{Abstract, Pattern, PatternSegment, Segment, Tree};
+use crate::tree::{Abstract, Path, Pattern, PatternSegment, Segment, Tree};
 
 /// What goes into a model and what comes out of it.
 #[derive(Clone, Debug)]
@@ -77,6 +77,12 @@ impl Signature {
     /// The leaves derivatives may be asked of, in the schema's order.
     pub fn differentiable(&self, side: Side) -> Vec<(Pattern, &Leaf)> {
         self.side(side).leaves().into_iter().filter(|(_, leaf)| leaf.differentiable).collect()
+    }
+
+    /// Whether the input at this path may be a text.
+    pub fn takes_text(&self, path: &Path) -> bool {
+        let node = path.segments().iter().try_fold(&self.inputs, Node::child);
+        node.is_some_and(|node| matches!(node.present(), Node::Opaque(_)))
     }
 
     /// Inputs as they come in a request: checked, cast, defaults filled in.

@@ -516,6 +516,14 @@ fn the_operators_mistakes() {
            eps is 0, expected a positive number
     --- exit code 5
     ");
+    assert_snapshot!(manifest("name = 'a'\ninput = 'i.json'\noutput = 'o.json'\n[executable]\ncommand = ['cat']\nprotocol = 'lines'\n[gradient]\nalgorithm_from = 'x'\neps = { q = 1e-3, x = 1e-3 }\nsparsity = { blocks = [['y', 'x'], ['z', 'p']] }"), @r"
+    --- stderr
+    error: [model]: gradient.eps: 'q' is no differentiable input, which are 'x'
+           gradient.sparsity.blocks: 'z' is no differentiable output, which are 'y'
+           gradient.sparsity.blocks: 'p' is no differentiable input, which are 'x'
+           gradient.algorithm_from: there is no input 'x' that is a text
+    --- exit code 5
+    ");
     assert_snapshot!(manifest("input = 'i.json'\noutput = 'nowhere.json'\n[executable]\ncommand = ['true']"), @r"
     --- stderr
     error: [model]/model.toml: output: [model]/nowhere.json: No such file or directory (os error 2)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use secant::{AlgorithmName, Array, Block, Bounds, Gradient, Model, Structure, Tree, json};
+use secant::{AlgorithmName, Array, Block, Bounds, Gradient, Model, OnFailure, Structure, Tree, json};
 
 use crate::probe::{plugin, python};
 use crate::program::Run;
@@ -64,6 +64,36 @@ fn assert_close(model: &Model, x: &[f64], tolerance: f64) {
         for j in 0..x.len() {
             assert!((block[[i, j]] - exact(x, i, j)).abs() < tolerance, "{i} {j}: {}", block[[i, j]]);
         }
+    }
+}
+
+/// What the model does elsewhere must not cost a derivative that can be had.
+#[test]
+fn where_no_pattern_can_be_looked_at_there_is_a_derivative_all_the_same() {
+    let model = |gradient: Gradient| {
+        let leaf = json!({"dtype": "float64", "shape": [null], "differentiable": true});
+        let schema = |name: &str| json!({"properties": {name: leaf}, "required": [name]});
+        let model = Model::from_fn("edge", &schema("x"), &schema("y"), |inputs| {
+            let x = inputs.leaf(&"x".parse().unwrap()).unwrap().to_vec();
+            if x.iter().any(|x| *x > 1.0) {
+                return Err(secant::ModelError::failed("beyond the edge"));
+            }
+            Ok(Tree::fields([("y", Tree::from(Array::from(x.iter().map(|x| x * x).collect::<Vec<_>>())))]))
+        });
+        model.unwrap().with_gradient(gradient).unwrap()
+    };
+    let x: Vec<f64> = (0..12).map(|i| if i % 2 == 0 { 1.0 } else { 0.999 }).collect();
+    for (structure, words) in [(Structure::Diagonal, "was not verified"), (Structure::Detect, "beside these inputs")] {
+        let gradient =
+            Gradient { sparsity: Some(structure), on_failure: Some(OnFailure::Recover), ..Gradient::default() };
+        let jacobian = model(gradient).jacobian(&json!({"x": x})).run().unwrap();
+        let Some(Block::Real(block)) = jacobian.block("y", "x") else { panic!("a real block") };
+        for ((i, j), value) in block.view().into_dimensionality::<ndarray::Ix2>().unwrap().indexed_iter() {
+            let expected = if i == j { 2.0 * x[i] } else { 0.0 };
+            assert!((value - expected).abs() < 1e-6, "{i} {j}: {value}");
+        }
+        let warnings = jacobian.report.warnings.join("; ");
+        assert!(warnings.contains(words) && warnings.contains("beyond the edge"), "{warnings}");
     }
 }
 

@@ -186,7 +186,17 @@ impl Asked<'_> {
         if complex(&scouted.base.of) {
             return Ok(Outcome::Dense(Detour { evaluations: 1, warning: None }));
         }
-        let (coloured, spent) = self.coloured(&scouted, &axes, anew)?;
+        let (coloured, spent) = match self.coloured(&scouted, &axes, anew) {
+            // It was looked for elsewhere, which must not end a request.
+            Err(Error::Model { error, .. }) => {
+                let warning = format!(
+                    "no sparsity pattern was detected, as the model failed beside these inputs ({error}); the derivative \
+                     was computed without"
+                );
+                return Ok(Outcome::Dense(Detour { evaluations: 1, warning: Some(warning) }));
+            }
+            coloured => coloured?,
+        };
         let (pattern, colouring) = (&coloured.pattern, &coloured.colouring);
         let groups = &colouring.groups;
         let axes = Arc::new(axes);
@@ -202,7 +212,13 @@ impl Asked<'_> {
         report.warnings = differences::warnings(&taken, None);
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
-            let (wrong, more) = self.disagreement(&scouted, axes, &coloured.whole, &found, taken)?;
+            let (wrong, more) = match self.disagreement(&scouted, axes, &coloured.whole, &found, taken) {
+                Err(error @ Error::Model { .. }) => {
+                    found.report.warnings.push(format!("the sparsity pattern was not verified: {error}"));
+                    (None, 0)
+                }
+                compared => compared?,
+            };
             found.report.evaluations += more;
             if let Some(row) = wrong {
                 let warning = format!(
