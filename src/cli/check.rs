@@ -108,13 +108,15 @@ fn text(found: &Checked, checks: &Checks) -> String {
     }
     for curve in &found.curves {
         let (word, slope) = match curve.slope {
+            None if !curve.passed() => ("FAILED", "not tested, as the model failed wherever it was tried".to_owned()),
             None => ("ok    ", "linear, to the precision of the outputs".to_owned()),
             Some(slope) if curve.passed() => ("ok    ", format!("slope {slope:.2}")),
             Some(slope) => ("FAILED", format!("slope {slope:.2}, expected 2")),
         };
-        text += &format!("{word}  Taylor remainder of {}, {}: {slope}\n", curve.path, found.along);
+        let along = if found.along.is_empty() { String::new() } else { format!(", {}", found.along) };
+        text += &format!("{word}  Taylor remainder of {}{along}: {slope}\n", curve.path);
     }
-    text + &format!("{} evaluations\n", found.evaluations)
+    text + &format!("{} evaluation{}\n", found.evaluations, if found.evaluations == 1 { "" } else { "s" })
 }
 
 /// The same for programs. Numbers that JSON has not are null.

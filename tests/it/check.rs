@@ -45,6 +45,32 @@ fn what_is_right_passes() {
     }
 }
 
+/// Where nothing can be evaluated nothing was found right.
+#[test]
+fn what_was_evaluated_nowhere_is_not_ok() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = |name: &str| {
+        format!(
+            r#"{{"properties": {{"{name}": {{"type": "number", "differentiable": true}}}}, "required": ["{name}"]}}"#
+        )
+    };
+    std::fs::write(folder.path().join("i.json"), schema("x")).unwrap();
+    std::fs::write(folder.path().join("o.json"), schema("y")).unwrap();
+    let at = |works: &str| {
+        let script = format!(r#"awk -F'[:}}]' '{{ if (!($2 {works})) exit 3; printf "{{\"y\": %.17g}}", $2 * $2 }}'"#);
+        let manifest = "name = 'edge'\ninput = 'i.json'\noutput = 'o.json'\n[executable]\ncommand = ['sh', 'model.sh']\nprotocol = 'once'";
+        std::fs::write(folder.path().join("model.sh"), script).unwrap();
+        std::fs::write(folder.path().join("model.toml"), manifest).unwrap();
+        run(&["check", folder.path().to_str().unwrap(), r#"{"inputs": {"x": 1}}"#, "--seed", "1"])
+    };
+    // An edge that no schema tells has another side.
+    let beside = at("<= 1").expect(0);
+    assert!(beside.text().contains("ok      Taylor remainder of y"), "{}", beside.shown());
+    let alone = at("== 1").expect(1);
+    let words = "FAILED  Taylor remainder of y: not tested, as the model failed wherever it was tried";
+    assert!(alone.text().contains(words), "{}", alone.shown());
+}
+
 #[test]
 fn what_is_wrong_is_found_and_named() {
     let folder = wrong();

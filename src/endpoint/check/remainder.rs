@@ -4,6 +4,7 @@ use super::Subject;
 use crate::diff::{Expected, LEAST_SLOPE, Ray, Remainder, slope};
 use crate::endpoint::axes::{axes, based};
 use crate::endpoint::differences::workers;
+use crate::endpoint::error::Place;
 use crate::endpoint::settings::Settings;
 use crate::endpoint::{Error, native};
 use crate::exec;
@@ -14,8 +15,8 @@ use crate::tree::Path;
 const ROUND: usize = 8;
 
 /// An output fails only where it does along so many directions: along one of them its second derivative may vanish
-/// nearby, and bend the line.
-const DIRECTIONS: u64 = 2;
+/// nearby, and bend the line, or the model may fail.
+const DIRECTIONS: u64 = 4;
 
 /// The remainders of one output.
 #[derive(Clone, Debug)]
@@ -30,9 +31,9 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Whether it falls as it should.
+    /// Whether it falls as it should. What was evaluated nowhere was not tested.
     pub fn passed(&self) -> bool {
-        self.slope.is_none_or(|slope| slope >= LEAST_SLOPE)
+        !self.remainders.is_empty() && self.slope.is_none_or(|slope| slope >= LEAST_SLOPE)
     }
 }
 
@@ -53,8 +54,12 @@ pub(super) fn test(subject: &Subject<'_, '_>) -> Result<Test, Error> {
         }
         let again = one(subject, direction)?;
         test.evaluations += again.evaluations;
+        if test.along.is_empty() {
+            test.along = again.along;
+        }
         for (curve, other) in test.curves.iter_mut().zip(again.curves) {
-            if !curve.passed() {
+            // Where the last direction tells nothing, what an earlier one told stands.
+            if !curve.passed() && !other.remainders.is_empty() {
                 *curve = other;
             }
         }
@@ -69,8 +74,15 @@ fn one(subject: &Subject<'_, '_>, direction: u64) -> Result<Test, Error> {
     let axes = axes(context, request, &settings, &base, 2)?;
     let ray = Ray::draw(&axes, subject.checks.seed.wrapping_add(direction));
 
+    let untested = |path: &Path| Curve { path: path.clone(), slope: None, remainders: Vec::new() };
     // Differences are taken in any case: they tell the noise.
-    let (found, report) = subject.along(&ray.direction)?;
+    let (found, report) = match subject.along(&ray.direction) {
+        // There may be more room along another direction.
+        Err(Error::Model { place, .. }) if place != Place::Start => {
+            return Ok(Test { curves: of.paths().map(untested).collect(), ..Test::default() });
+        }
+        taken => taken?,
+    };
     let mut evaluations = found.evaluations;
     let noise = found.noise.unwrap_or_else(|| vec![0.0; of.len()]);
     let native = native_change(subject, &ray.direction, &mut evaluations);
@@ -80,8 +92,7 @@ fn one(subject: &Subject<'_, '_>, direction: u64) -> Result<Test, Error> {
     };
 
     let steps = ray.steps();
-    let mut curves: Vec<Curve> =
-        of.paths().map(|path| Curve { path: path.clone(), slope: None, remainders: Vec::new() }).collect();
+    let mut curves: Vec<Curve> = of.paths().map(untested).collect();
     for round in steps.chunks(ROUND) {
         let points: Vec<_> = round.iter().map(|h| ray.point(&axes, *h)).collect();
         let workers = workers(context, &settings, subject.typical);
