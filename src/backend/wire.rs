@@ -166,11 +166,12 @@ impl Wire {
         Ok(())
     }
 
-    /// What it says before it is asked, if it says anything.
+    /// A line that it wrote before it is asked.
     pub(crate) fn unasked(&mut self) -> Option<&[u8]> {
         // That it ended, or its pipe failed, shows when it is asked.
         let _ = self.take_output();
-        (self.inbox.len() > self.line).then(|| &self.inbox[self.line..])
+        let said = &self.inbox[self.line..];
+        memchr(said).map(|length| &said[..length])
     }
 
     /// Whether the other end has taken in all that was sent, as a program has that dies of it, and one that

@@ -347,8 +347,9 @@ pub(crate) struct ProgramArguments {
     /// Of the kind command: the value of a template's {{ name }}; may be repeated
     #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
     pub(crate) set: Vec<String>,
-    /// Of the kind command: a number of a file that is an input of the model, as NAME=LINE:FIRST-LAST or NAME=TEXT;
-    /// may be repeated [default: every number with a point]
+    /// Of the kind command: a number of a file that is an input of the model, as NAME=[FILE:]LINE:FIRST-LAST, where blanks
+    /// among the columns belong to the number's field, or NAME=[FILE:]TEXT; may be repeated [default: every number with a
+    /// point]
     #[arg(long, value_name = "NAME=PLACE", allow_hyphen_values = true)]
     pub(crate) mark: Vec<String>,
     /// Of the kind executable: example inputs, as JSON, @FILE, or - for stdin

@@ -67,7 +67,7 @@ pub(super) fn derivative(ask: &Ask, folders: &[PathBuf], quiet: bool, question: 
 
 /// The kind of figure that is asked for by the name of the file, which only a Jacobian has.
 fn figure(ask: &Ask, is_jacobian: bool) -> Result<Option<plot::Kind>, Failure> {
-    let kind = plot::kind(ask.output.as_deref());
+    let kind = plot::kind(ask.output.as_deref())?;
     match kind {
         Some(_) if !is_jacobian => Err(Failure::Caller("-o: only a Jacobian or a study can be drawn".to_owned())),
         Some(_) if ask.format != Format::Json => {

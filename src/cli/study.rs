@@ -16,10 +16,10 @@ pub(super) fn run(arguments: &Arguments, folders: &[PathBuf], quiet: bool) -> Re
     }
     let model = settings::open(&arguments.model, folders)?;
     let asked = Asked { elements: &arguments.element, count: usize::from(arguments.count), seed: arguments.seed };
+    let (file, figure) = (arguments.output.as_deref(), plot::kind(arguments.output.as_deref())?);
     let how = Settings { workers: arguments.model.workers.map(usize::from), ..Settings::default() };
     let found = watched(quiet, |progress| endpoint::study(&model.context(progress), &body, &asked, &how))?;
-    let file = arguments.output.as_deref();
-    if let Some(kind) = plot::kind(file) {
+    if let Some(kind) = figure {
         let title = format!("{}: error by step", model.description().name);
         return report::result(&plot::file(&plot::curves(&found.studies), &title, kind), file);
     }

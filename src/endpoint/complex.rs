@@ -29,6 +29,12 @@ pub(super) fn columns(
 ) -> Result<(Base, Vec<f64>, Vec<f64>, Report), Error> {
     let clock = std::time::Instant::now();
     let Prepared { base, axes, .. } = prepare(context, request, settings)?;
+    if settings.eps.is_some() {
+        let message = format!(
+            "Value error, the complex step is {STEP:.1e} and no other, since it costs no digits: leave out eps"
+        );
+        return Err(Error::caller(Path::root(), "value_error", message));
+    }
     let mut faults = Vec::new();
     let mut fault = |path: &Path, message: String| {
         let message = format!("Value error, the complex step {message}");

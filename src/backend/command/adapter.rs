@@ -167,6 +167,12 @@ impl Adapter {
             }
         }
         let (reads, origins) = reads(command, home, signature, &mut faults);
+        for (origin, _) in &origins {
+            let Origin::File(file) = origin else { continue };
+            if furniture.iter().any(|piece| piece.linked && (piece.to == *file || lies_below(file, &piece.to))) {
+                faults.note("read", format_args!("'{}' is linked, and would be that of all runs", file.display()));
+            }
+        }
         let dakota = match Dakota::new(command, &reads, &origins, signature) {
             Ok(dakota) => dakota,
             Err(fault) => {

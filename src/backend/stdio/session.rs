@@ -164,7 +164,7 @@ impl Session {
             && self.pending.is_empty()
             && let Some(words) = self.child.wire.unasked()
         {
-            let words = shown(words.trim_ascii_end());
+            let words = shown(words);
             return Err(ModelError::broken(format!(
                 "it wrote a line that answers nothing, as each request has one line for its answer: {words}\n  stdout is \
                  for answers alone: print to stderr instead"

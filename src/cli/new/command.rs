@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::deck::Deck;
+use super::deck::{Deck, marked};
 use super::draft::Draft;
 use super::schemas;
 use crate::backend::{Proposal, infer, rehearse};
@@ -40,7 +40,8 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
     let marks = pairs(&arguments.mark, "--mark", &mut faults);
     let (mut inputs, mut writes): (Vec<(String, f64)>, _) = (Vec::new(), String::new());
     let mut given = Vec::new();
-    for (k, input) in arguments.input.iter().enumerate() {
+    let mut files = Vec::new();
+    for input in &arguments.input {
         let (to, file) = match input.split_once('=') {
             Some((to, file)) => (to.to_owned(), PathBuf::from(file)),
             None => {
@@ -48,11 +49,27 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
                 (file.file_name().unwrap_or_default().to_string_lossy().into_owned(), file)
             }
         };
+        if !Path::new(&to).components().all(|part| matches!(part, Component::Normal(_))) {
+            faults.push(format!("--input {input}: '{to}' is no file inside of the program's folder"));
+            continue;
+        }
+        match std::fs::read_to_string(&file) {
+            Ok(text) => files.push((to, file, text)),
+            Err(error) => faults.push(format!("{}: {error}", file.display())),
+        }
+    }
+    let examples = files.iter().filter(|(.., text)| !is_template(text)).map(|(to, _, text)| (&**to, &**text));
+    let mut places = marked(&marks, &examples.collect::<Vec<_>>(), &mut faults).into_iter();
+    for (k, (to, file, text)) in files.into_iter().enumerate() {
         let taken: Vec<String> = inputs.iter().map(|(name, _)| name.clone()).collect();
-        let deck = std::fs::read_to_string(&file).map_err(|error| error.to_string()).and_then(|text| {
-            let is_template = text.contains("{{");
-            if is_template { Deck::of_template(&text, &values) } else { Deck::of_example(&text, &marks, &taken) }
-        });
+        let deck = match is_template(&text) {
+            true => Deck::of_template(&text, &values),
+            // Where some files have marks, one without has no inputs.
+            false => match places.next().unwrap_or_default() {
+                none if none.is_empty() && !marks.is_empty() => Ok(Deck { template: text, inputs: Vec::new() }),
+                some => Deck::of_example(&text, some, &taken),
+            },
+        };
         match deck {
             Ok(deck) => {
                 let template = format!("{}.in", if to == "stdin" { format!("stdin{}", k + 1) } else { to.clone() });
@@ -148,6 +165,11 @@ fn rehearsed(
 }
 
 /// The program's arguments as TOML, and the files among them that it needs beside it.
+/// Whether a file has its placeholders already.
+fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
 fn program(argv: &[String], given: &[String]) -> (String, Vec<PathBuf>) {
     let mut copies = Vec::new();
     let mut words = Vec::new();

@@ -1,10 +1,11 @@
 //! A file that a program is given, made into a template: which of its numbers are inputs, and what they are called.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use regex::Regex;
 
-/// More inputs than these nobody goes through.
+/// More inputs than these nobody means.
 const MOST: usize = 50;
 
 /// Numbers in fields narrower than this are written as they are: so few columns would cost digits.
@@ -39,62 +40,101 @@ impl Deck {
     }
 
     /// Of a file as it is: the numbers that are marked, or else every one with a point, named after the word before it.
-    pub(super) fn of_example(text: &str, marks: &[(String, String)], taken: &[String]) -> Result<Deck, String> {
-        let mut places = Vec::new();
-        let mut faults = Vec::new();
-        for (name, place) in marks {
-            match locate(text, place) {
-                Ok(range) => places.push((name.clone(), range)),
-                Err(fault) => faults.push(format!("--mark {name}={place}: {fault}")),
-            }
-        }
-        if !faults.is_empty() {
-            return Err(faults.join("\n"));
-        }
-        if marks.is_empty() {
+    pub(super) fn of_example(text: &str, marks: Vec<(String, Place)>, taken: &[String]) -> Result<Deck, String> {
+        let mut places = marks;
+        if places.is_empty() {
             let number = pattern(r"[-+]?(?:\d+\.\d*|\.\d+)(?:[eEdD][-+]?\d+)?");
             // The letter of an exponent is no word.
             let words = pattern(r"(?:^|[^\w.])([A-Za-z_]\w*)");
-            for found in number.find_iter(text).take(MOST) {
+            let count = number.find_iter(text).count();
+            if count > MOST {
+                return Err(format!("it has {count} numbers with a point: say by --mark which are inputs"));
+            }
+            for found in number.find_iter(text) {
                 let before = text[..found.start()].lines().next_back().unwrap_or_default();
                 let on_this_line = !text[..found.start()].ends_with('\n');
                 let word = words.captures_iter(if on_this_line { before } else { "" }).last();
                 let word = word.map_or_else(|| format!("p{}", places.len() + 1), |word| word[1].to_lowercase());
                 let is_new = |name: &String| !taken.contains(name) && !places.iter().any(|(other, _)| other == name);
                 let name = (1..).map(|k| if k == 1 { word.clone() } else { format!("{word}_{k}") }).find(is_new);
-                places.push((name.unwrap_or(word), found.range()));
+                places.push((name.unwrap_or(word), Place { number: found.range(), field: None }));
             }
         }
-        places.sort_by_key(|(_, range)| range.start);
+        places.sort_by_key(|(_, place)| place.number.start);
         let (mut template, mut inputs, mut from) = (String::new(), Vec::new(), 0);
-        for (name, range) in places {
+        for (name, Place { number: range, field }) in places {
             let token = text[range.clone()].trim();
             let value: f64 = token
                 .replace(['d', 'D'], "e")
                 .parse()
                 .map_err(|_| format!("'{token}', which is to be {name}, is no number"))?;
-            if range.start < from {
+            let (start, end, width) = match &field {
+                Some(field) => (field.start, field.end, Some(field.len())),
+                None => {
+                    // Blanks before a number belong to its field, but for the one that separates it.
+                    let before = text.get(from..range.start).unwrap_or_default();
+                    let blanks = before.bytes().rev().take_while(|byte| *byte == b' ').count();
+                    let start = range.start - blanks.saturating_sub(1);
+                    (start, range.end, Some(range.end - start).filter(|width| *width >= NARROWEST))
+                }
+            };
+            if start < from {
                 return Err(format!("the place of {name} is that of another number too"));
             }
-            // Blanks before a number belong to its field, but for the one that separates it.
-            let blanks = text[from..range.start].bytes().rev().take_while(|byte| *byte == b' ').count();
-            let start = range.start - blanks.saturating_sub(1);
-            let width = range.end - start;
             template.push_str(&text[from..start]);
             template += &match width {
-                NARROWEST.. => format!("{{{{ {name} | fmt(\"{width}\") }}}}"),
-                _ => format!("{{{{ {name} }}}}"),
+                Some(width) => format!("{{{{ {name} | fmt(\"{width}\") }}}}"),
+                None => format!("{{{{ {name} }}}}"),
             };
             inputs.push((name, value));
-            from = range.end;
+            from = end;
         }
         template.push_str(&text[from..]);
         Ok(Deck { template, inputs })
     }
 }
 
+/// Where a number is, and the columns that are its own, where a mark says so by blanks beside it.
+pub(super) struct Place {
+    number: Range<usize>,
+    field: Option<Range<usize>>,
+}
+
+/// The marks of each of these files, by name and text. A mark is one of the only file that has its place, or of the one it
+/// names before it: `FILE:PLACE`.
+pub(super) fn marked(
+    marks: &[(String, String)],
+    files: &[(&str, &str)],
+    faults: &mut Vec<String>,
+) -> Vec<Vec<(String, Place)>> {
+    let mut marked: Vec<Vec<(String, Place)>> = files.iter().map(|_| Vec::new()).collect();
+    for (name, place) in marks {
+        let named = |file: &str| place.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
+        let is_named = files.iter().any(|(file, _)| named(file).is_some());
+        let found = files.iter().enumerate().filter_map(|(at, (file, text))| match named(file) {
+            Some(place) => Some((at, locate(text, place))),
+            None if is_named => None,
+            None => Some((at, locate(text, place))),
+        });
+        let (good, bad): (Vec<_>, Vec<_>) = found.partition(|(_, found)| found.is_ok());
+        let mut fault = |what: String| faults.push(format!("--mark {name}={place}: {what}"));
+        match (good.len(), bad.into_iter().next()) {
+            (1, _) => {
+                marked[good[0].0].extend(good.into_iter().filter_map(|(_, found)| Some((name.clone(), found.ok()?))))
+            }
+            (0, Some((at, Err(what)))) if files.len() == 1 || is_named => fault(format!("{}: {what}", files[at].0)),
+            (0, _) => fault("it is in none of the files".to_owned()),
+            _ => {
+                let names: Vec<&str> = good.iter().map(|(at, _)| files[*at].0).collect();
+                fault(format!("it is in {}: say which, as in {}:{place}", names.join(" and in "), names[0]));
+            }
+        }
+    }
+    marked
+}
+
 /// Where a mark is: LINE:FIRST-LAST, or the only place of a text.
-fn locate(text: &str, place: &str) -> Result<std::ops::Range<usize>, String> {
+fn locate(text: &str, place: &str) -> Result<Place, String> {
     if let Some(found) = pattern(r"^(\d+):(\d+)-(\d+)$").captures(place) {
         let number = |k: usize| found[k].parse::<usize>().map_err(|error| error.to_string());
         let (line, first, last) = (number(1)?, number(2)?, number(3)?);
@@ -109,12 +149,14 @@ fn locate(text: &str, place: &str) -> Result<std::ops::Range<usize>, String> {
             return Err(format!("line {line} has the columns 1-{length}"));
         }
         let field = text.get(start + first - 1..start + last).ok_or("these columns cut a character apart")?;
-        let blanks = field.len() - field.trim_start().len();
-        return Ok(start + first - 1 + blanks..start + first - 1 + field.trim_end().len());
+        let (from, blanks) = (start + first - 1, field.len() - field.trim_start().len());
+        let number = from + blanks..from + field.trim_end().len();
+        let is_wider = field.trim().len() < field.len();
+        return Ok(Place { number, field: is_wider.then_some(from..from + field.len()) });
     }
     let mut found = text.match_indices(place);
     match (found.next(), found.next()) {
-        (Some((at, _)), None) => Ok(at..at + place.len()),
+        (Some((at, _)), None) => Ok(Place { number: at..at + place.len(), field: None }),
         (None, _) => Err("this text is not in the file".to_owned()),
         _ => Err("this text is in the file more than once: mark it by LINE:FIRST-LAST".to_owned()),
     }
@@ -131,7 +173,7 @@ mod tests {
     #[test]
     fn numbers_become_placeholders() {
         let text = "BEAM 3\nLENGTH = 2.50  LOAD = 1.0E+03\n   2.100000E+11 3.5\n";
-        let deck = Deck::of_example(text, &[], &["load".to_owned()]).unwrap();
+        let deck = Deck::of_example(text, Vec::new(), &["load".to_owned()]).unwrap();
         assert_eq!(
             deck.template,
             "BEAM 3\nLENGTH = {{ length }}  LOAD = {{ load_2 }}\n {{ p3 | fmt(\"14\") }} {{ p4 }}\n"
@@ -144,13 +186,31 @@ mod tests {
     fn marks_are_found_by_columns_or_text() {
         let text = "GW 1 21 0 0 -0.25 0 0 0.25 0.001\n  10 20\n";
         let mark = |name: &str, place: &str| (name.to_owned(), place.to_owned());
-        let deck = Deck::of_example(text, &[mark("radius", "0.001"), mark("k", "2:3-4")], &[]).unwrap();
-        assert_eq!(deck.template, "GW 1 21 0 0 -0.25 0 0 0.25 {{ radius }}\n {{ k }} 20\n");
-        let error = Deck::of_example(text, &[mark("a", "0.25"), mark("b", "9:1-2")], &[]).err().unwrap();
+        let deck = |marks: &[(String, String)], files: &[(&str, &str)]| {
+            let mut faults = Vec::new();
+            let marked = marked(marks, files, &mut faults);
+            let decks = marked.into_iter().zip(files).map(|(marks, (_, text))| Deck::of_example(text, marks, &[]));
+            let templates: Vec<String> = decks.map(|deck| deck.unwrap().template).collect();
+            (templates.join("---\n"), faults.join("\n"))
+        };
+        let (template, _) = deck(&[mark("radius", "0.001"), mark("k", "2:3-4")], &[("deck", text)]);
+        assert_eq!(template, "GW 1 21 0 0 -0.25 0 0 0.25 {{ radius }}\n {{ k }} 20\n");
+        // Columns with blanks among them are a field.
+        let (template, _) = deck(&[mark("a", "1:1-8"), mark("b", "1:9-16")], &[("deck", "    10.5   20.25    7.50\n")]);
+        assert_eq!(template, "{{ a | fmt(\"8\") }}{{ b | fmt(\"8\") }}    7.50\n");
+        let (_, faults) = deck(&[mark("a", "0.25"), mark("b", "9:1-2")], &[("deck", text)]);
         assert_eq!(
-            error,
-            "--mark a=0.25: this text is in the file more than once: mark it by LINE:FIRST-LAST\n\
-             --mark b=9:1-2: there is no line 9"
+            faults,
+            "--mark a=0.25: deck: this text is in the file more than once: mark it by LINE:FIRST-LAST\n\
+             --mark b=9:1-2: deck: there is no line 9"
+        );
+        let two = [("a.in", "alpha 1.5 2.5\n"), ("b.in", "beta 3.5 2.5\n")];
+        let (templates, faults) =
+            deck(&[mark("a", "1.5"), mark("b", "b.in:2.5"), mark("c", "2.5"), mark("d", "7")], &two);
+        assert_eq!(templates, "alpha {{ a }} 2.5\n---\nbeta 3.5 {{ b }}\n");
+        assert_eq!(
+            faults,
+            "--mark c=2.5: it is in a.in and in b.in: say which, as in a.in:2.5\n--mark d=7: it is in none of the files"
         );
     }
 

@@ -10,6 +10,8 @@ mod view;
 
 use std::path::Path;
 
+use super::Failure;
+
 pub(super) use curves::curves;
 pub(super) use heatmap::heatmap;
 pub(super) use terminal::drawing;
@@ -22,12 +24,16 @@ pub(super) enum Kind {
     Html,
 }
 
-/// The kind of figure that a file's ending asks for.
-pub(super) fn kind(file: Option<&Path>) -> Option<Kind> {
-    match file?.extension()?.to_str()? {
-        "svg" => Some(Kind::Svg),
-        "html" | "htm" => Some(Kind::Html),
-        _ => None,
+/// The kind of figure that a file's ending asks for; none where it asks for no figure.
+pub(super) fn kind(file: Option<&Path>) -> Result<Option<Kind>, Failure> {
+    let ending = file.and_then(Path::extension).and_then(|ending| ending.to_str()).unwrap_or_default();
+    match &*ending.to_ascii_lowercase() {
+        "svg" => Ok(Some(Kind::Svg)),
+        "html" | "htm" => Ok(Some(Kind::Html)),
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "pdf" | "ps" | "eps" => {
+            Err(Failure::Caller(format!("-o: a figure is written as .svg or .html, not as .{ending}")))
+        }
+        _ => Ok(None),
     }
 }
 
