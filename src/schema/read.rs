@@ -18,12 +18,21 @@ use super::violation::{Violation, Violations};
 
 /// Reads a value as `node` says it should be.
 pub(super) fn read<'v, S: Source<'v>>(node: &Node, value: S, side: Side) -> Result<Tree<S::Leaf>, Violations> {
-    let mut reader = Reader { side, path: Path::root(), violations: Vec::new(), lengths: IndexMap::new() };
-    match reader.node(node, value) {
-        Some(tree) if reader.violations.is_empty() => Ok(tree),
-        _ => Err(Violations(reader.violations)),
+    let mut reader = Reader { side, path: Path::root(), violations: Vec::new(), untold: 0, lengths: IndexMap::new() };
+    let tree = reader.node(node, value);
+    let Reader { mut violations, untold, .. } = reader;
+    if let Some(last) = violations.last_mut().filter(|_| untold > 0) {
+        last.message += &format!(" (and {untold} more that are wrong)");
+    }
+    match tree {
+        Some(tree) if violations.is_empty() => Ok(tree),
+        _ => Err(Violations(violations)),
     }
 }
+
+/// So many violations are told: nobody reads more, and a request of a million wrong keys would have an answer of as many
+/// lists of the right ones.
+const TOLD: usize = 100;
 
 /// A walk down a value; `None` on the way stands for a part that is in `violations`.
 struct Reader<'n> {
@@ -31,13 +40,25 @@ struct Reader<'n> {
     side: Side,
     path: Path,
     violations: Vec<Violation>,
+    /// How many more there are.
+    untold: usize,
     /// Named dimensions: their length, and where it was first seen.
     lengths: IndexMap<&'n str, (usize, Path)>,
 }
 
 impl<'n> Reader<'n> {
     fn report(&mut self, code: &'static str, message: impl Into<String>) {
-        self.violations.push(Violation { path: self.path.clone(), code, message: message.into() });
+        self.extend([Violation { path: self.path.clone(), code, message: message.into() }]);
+    }
+
+    fn extend(&mut self, more: impl IntoIterator<Item = Violation>) {
+        for violation in more {
+            if self.violations.len() < TOLD {
+                self.violations.push(violation);
+            } else {
+                self.untold += 1;
+            }
+        }
     }
 
     fn below<'v, S: Source<'v>>(&mut self, segment: Segment, node: &'n Node, value: S) -> Option<Tree<S::Leaf>> {
@@ -152,7 +173,7 @@ impl<'n> Reader<'n> {
         let value = value.json();
         let violations = opaque.check(&value, &self.path);
         if !violations.is_empty() {
-            self.violations.extend(violations);
+            self.extend(violations);
             return None;
         }
         let text = standard_text(&value, self.side == Side::Output);

@@ -609,6 +609,10 @@ fn what_would_not_fit_is_refused() {
     let request = agent().post(server.url("/jacobian?format=npz")).header("Content-Type", "application/json");
     assert_eq!(request.send(body(2000, false).to_string()).unwrap().status(), 200);
     server.post("/jacobian", &body(20, false)).expect(200);
+    let keys: serde_json::Map<_, _> = (0..10_000).map(|k| (format!("k{k}"), json!(1))).collect();
+    let answer = server.post("/apply", &json!({"inputs": keys})).expect(422);
+    assert_eq!(answer.json()["detail"].as_array().unwrap().len(), 100);
+    assert!(answer.body.contains("(and 9901 more that are wrong)"), "{}", &answer.body[answer.body.len() - 300..]);
     let deep = json!({"inputs": {"x": {"shape": vec![1; 100_000], "dtype": "float64", "data": {"encoding": "json", "buffer": 1}}}});
     let answer = server.post("/apply", &deep).expect(422);
     assert!(answer.body.contains("its shape has 100000 dimensions, an array has at most 64"), "{}", answer.body);

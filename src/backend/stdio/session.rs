@@ -216,8 +216,8 @@ impl Session {
         }
     }
 
-    /// The answer to the oldest request, read by `read`. `limit` is the time without any sign of life, and
-    /// `slack` what may be added to it by a guest that is between two such signs.
+    /// The answer to the oldest request, read by `read`. `limit` is the time that an evaluation may take. Where there are
+    /// several, of whose progress the guest tells, `slack` is what may be added between two such signs.
     pub(super) fn answer<T>(
         &mut self,
         limit: Option<Duration>,
@@ -253,7 +253,10 @@ impl Session {
             match (&message.method, message.id) {
                 (Some(method), _) => {
                     notice(method, message.params);
-                    deadline = limit.map(|limit| Instant::now() + limit + HEARTBEAT);
+                    // One evaluation has its time, whatever is said meanwhile; of many the next one has begun.
+                    if method == "progress" && !slack.is_zero() {
+                        deadline = limit.map(|limit| Instant::now() + limit + HEARTBEAT);
+                    }
                 }
                 // An error that could not tell which request it is about is about this one.
                 (None, Some(found))
