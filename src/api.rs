@@ -91,11 +91,18 @@ impl Model {
     /// let model = secant::Model::open("plugins/meshstats")?;
     /// # Ok::<(), secant::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// A manifest, schema or library that is no good, a build that fails, a program that does not answer: in words that
+    /// name the file and the key.
     pub fn open(path: impl AsRef<FilePath>) -> Result<Model, Error> {
         Model::open_with(path, &OpenOptions::default())
     }
 
     /// The same, overruling what the manifest says about running it.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
     pub fn open_with(path: impl AsRef<FilePath>, options: &OpenOptions) -> Result<Model, Error> {
         let opened = backend::open(path.as_ref(), options)?;
         let mut model = Model::new(opened.model, opened.gradient, opened.run, opened.folder);
@@ -107,6 +114,9 @@ impl Model {
 
     /// A Rust closure as a model. The schemas say what it takes and gives; its inputs are checked
     /// against them before it is called, its outputs after.
+    ///
+    /// # Errors
+    /// All that is wrong with the schemas.
     pub fn from_fn(
         name: &str,
         input: &Value,
@@ -124,6 +134,9 @@ impl Model {
     }
 
     /// The same model with other defaults for derivatives; files they name are relative to the model's folder.
+    ///
+    /// # Errors
+    /// A path that the model does not have, or a pattern that cannot be read.
     pub fn with_gradient(mut self, gradient: Gradient) -> Result<Model, Error> {
         endpoint::check_paths(&gradient, self.signature()).map_err(Error::Pattern)?;
         self.defaults.sparsity = Rule::read(&gradient, &self.folder).map_err(Error::Pattern)?;
@@ -157,6 +170,9 @@ impl Model {
     }
 
     /// Evaluates the model.
+    ///
+    /// # Errors
+    /// All that is wrong with the inputs, or what the model did instead of answering.
     pub fn apply(&self, inputs: &impl Inputs) -> Result<Tree, Error> {
         let inputs = inputs.read(self.signature()).map_err(endpoint::Error::Caller)?;
         Ok(endpoint::apply(&self.context(&Progress::default()), &inputs)?)
@@ -220,6 +236,9 @@ impl Model {
     }
 
     /// The dtypes and shapes of the outputs that inputs of these dtypes and shapes lead to.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the schema, or that only an evaluation would tell where that fails.
     pub fn abstract_eval(&self, inputs: &Tree<crate::tree::Abstract>) -> Result<Tree<crate::tree::Abstract>, Error> {
         let progress = Progress::default();
         Ok(endpoint::abstract_eval(&self.context(&progress), inputs)?)
@@ -301,19 +320,19 @@ impl<'m, T> Query<'m, T> {
         self
     }
 
-    /// The step, the same for every coordinate, instead of one scaled to each.
+    /// The step, in the units of the inputs, the same for every coordinate, instead of one scaled to each.
     pub fn eps(mut self, eps: f64) -> Self {
         self.settings.eps = Some(Eps::All(eps));
         self
     }
 
-    /// Steps path by path; inputs not named get one scaled to each coordinate.
+    /// Steps in their units, path by path; inputs not named get one scaled to each coordinate.
     pub fn eps_for<P: Into<String>>(mut self, table: impl IntoIterator<Item = (P, f64)>) -> Self {
         self.settings.eps = Some(Eps::PerPath(table.into_iter().map(|(path, eps)| (path.into(), eps)).collect()));
         self
     }
 
-    /// The number of random directions of the stochastic algorithm.
+    /// The number of random directions, of `stochastic` and `orthogonal`; by default the greater of 10 and √n.
     pub fn samples(mut self, samples: usize) -> Self {
         self.settings.samples = Some(samples);
         self
@@ -361,6 +380,10 @@ impl<'m, T> Query<'m, T> {
     }
 
     /// Evaluates what has to be evaluated, and answers.
+    ///
+    /// # Errors
+    /// All that is wrong with the question; or where the model failed, crashed or took too long, after whatever steps were
+    /// tried there; or that it was cancelled.
     pub fn run(self) -> Result<T, Error> {
         let inputs = self.inputs?;
         let (wrt, of) = (self.wrt.transpose()?, self.of.transpose()?);

@@ -63,6 +63,11 @@ pub fn kill_all() {
     super::command::remove_all();
 }
 
+/// Whether everything has been killed, so that a program's end says nothing of it.
+pub(super) fn is_ending() -> bool {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+}
+
 impl Launch {
     /// Starts it. The error says what could not be started, where, and why.
     pub(crate) fn start(&self) -> Result<Child, String> {

@@ -192,7 +192,7 @@ pub(super) fn report(scouted: &Scouted, found: &Derivative, is_vjp: bool) -> Rep
             return noise.iter().map(product).collect();
         }
         let ranges = ranges(&base.of, noise).into_iter();
-        ranges.map(|(path, least, most)| Noise { digits: digits(scouted, &path), path, least, most }).collect()
+        ranges.map(|(path, least, most)| Noise { digits: digits(scouted, noise, &path), path, least, most }).collect()
     });
     let steps = ranges(&base.wrt, &found.steps).into_iter();
     Report {
@@ -206,10 +206,13 @@ pub(super) fn report(scouted: &Scouted, found: &Derivative, is_vjp: bool) -> Rep
 }
 
 /// The significant digits that an output is printed with, the fewest of any element.
-fn digits(scouted: &Scouted, path: &Path) -> Option<u32> {
+fn digits(scouted: &Scouted, noise: &[f64], path: &Path) -> Option<u32> {
     let span = scouted.base.of.span(path).filter(|_| !scouted.printed.is_empty())?;
     let elements = span.offset..span.offset + span.len;
-    let known = elements.filter(|&i| scouted.printed[i] > 0.0 && scouted.outcome[i].abs() >= scouted.printed[i]);
+    // One that happened to be short among others of all digits, as 3.375, does not tell their number.
+    let coarse = |i: usize| noise[i] >= scouted.printed[i] / 8.0;
+    let known =
+        elements.filter(|&i| scouted.printed[i] > 0.0 && scouted.outcome[i].abs() >= scouted.printed[i] && coarse(i));
     known.map(|i| (scouted.outcome[i].abs() / scouted.printed[i]).log10() as u32 + 1).min()
 }
 

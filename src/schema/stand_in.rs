@@ -17,7 +17,7 @@ use super::source::{Json, Source};
 use super::violation::{Violation, Violations};
 
 /// Elements of all stand-ins together: what is only tried should not need all memory.
-const MAX_ELEMENTS: usize = 1 << 28;
+const MAX_ELEMENTS: usize = 1 << 25;
 
 impl Signature {
     /// Inputs of these shapes, with values from the schema's `examples` and `default` where they

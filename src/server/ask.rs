@@ -16,6 +16,7 @@ use crate::codec::{self, Encoding, JsonError};
 use crate::endpoint::{self, Answer, Body, Case, Difference, Endpoint, Error, Lists, Noise, Report, Settings, npz};
 use crate::exec::Progress;
 use crate::schema::Violations;
+use crate::tree::{Path, Segment};
 
 /// Answers a question about a model.
 pub(super) async fn ask(shared: Arc<Shared>, served: Arc<Served>, endpoint: Endpoint, request: Request) -> Reply {
@@ -164,6 +165,10 @@ fn question(
             faults.extend(more.0);
         }
         return Err(Error::Caller(Violations(faults)));
+    }
+    if archived && wanted {
+        let at = Path::root().join(Segment::Field("report".to_owned()));
+        return Err(Error::caller(at, "value_error", "Value error, no report goes into npz: ask for one in JSON"));
     }
     let context = served.model.context(progress);
     // What one small request asks for must not end the server: as many bytes as a few of the largest requests have.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use secant::{Value, json};
 
@@ -83,6 +84,25 @@ fn nothing_is_written_into_what_all_runs_share() {
     let legacy = Legacy::new(&command, "echo y = 1");
     fs::create_dir(legacy.folder.path().join("data")).unwrap();
     assert_says(&legacy.failure(5), &["command.write", "'./data/in.txt' lies in the linked 'data': copy that instead"]);
+}
+
+/// What ended because we did has not failed.
+#[test]
+fn interrupted_it_keeps_no_folder() {
+    let legacy = Legacy::new(PLAIN, "touch started; sleep 3600");
+    let has_started = || legacy.kept().iter().any(|home| home.join("1/started").is_file());
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        let running = Run::new(["apply", legacy.path(), r#"{"inputs": {"x": 1}}"#]).start();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !has_started() {
+            assert!(Instant::now() < deadline, "it did not start");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let id = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
+        assert_eq!(running.end().code, 128 + signal.as_raw());
+        assert_eq!(legacy.kept(), Vec::<PathBuf>::new());
+    }
 }
 
 /// Whatever a program does to its folder, nothing of it is left.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::adapter::{Adapter, Origin, Target};
 use super::folder::Folders;
-use crate::backend::child::{Launch, describe, last_lines};
+use crate::backend::child::{Launch, describe, is_ending, last_lines};
 use crate::backend::oneshot;
 use crate::model::{Cancel, ModelError, ModelErrorKind};
 
@@ -49,7 +49,8 @@ pub(super) fn run(
             adapter.ground.done(&folder);
             Ok(())
         }
-        Err(error) if error.kind == ModelErrorKind::Cancelled => {
+        // What ended because nobody waits for it, or because we end, has not failed.
+        Err(error) if error.kind == ModelErrorKind::Cancelled || is_ending() => {
             let _ = fs::remove_dir_all(&folder);
             Err(error)
         }
@@ -182,9 +183,15 @@ fn make_parent(file: &FilePath) -> io::Result<()> {
 }
 
 fn copy(from: &FilePath, to: &FilePath) -> io::Result<()> {
-    if !from.is_dir() {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", from.display()));
+    let kind = fs::metadata(from).map_err(named)?.file_type();
+    if kind.is_file() {
         make_parent(to)?;
-        return fs::copy(from, to).map(|_| ());
+        return fs::copy(from, to).map(|_| ()).map_err(named);
+    }
+    if !kind.is_dir() {
+        // To read a pipe waits for who writes to it.
+        return Err(named(io::Error::other("it is neither a file nor a folder")));
     }
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
