@@ -107,6 +107,21 @@ impl Sparsity {
         self.starts[column]
     }
 
+    /// Its entries of a matrix that is given by columns, and the greatest magnitude of all that it leaves out.
+    pub fn entries_of(&self, columns: &[f64]) -> (Vec<f64>, f64) {
+        let (mut entries, mut left_out) = (Vec::with_capacity(self.count()), 0.0f64);
+        for (column, numbers) in columns.chunks_exact(self.rows.max(1)).enumerate() {
+            let mut rows = self.column(column).iter().map(|row| *row as usize).peekable();
+            for (row, number) in numbers.iter().enumerate() {
+                match rows.next_if_eq(&row) {
+                    Some(_) => entries.push(*number),
+                    None => left_out = left_out.max(number.abs()),
+                }
+            }
+        }
+        (entries, left_out)
+    }
+
     /// Its rows and columns exchanged.
     pub fn transposed(&self) -> Sparsity {
         let columns = self.columns();

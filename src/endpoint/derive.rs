@@ -55,8 +55,15 @@ pub fn jacobian(context: &Context<'_>, request: &Request, settings: &Settings) -
             ),
         ));
     }
-    report.bounds = found.bounds.map(|bounds| Bounds::matrix(&of, &wrt, Values::Bounds(bounds)));
-    Ok(Jacobian::new(of, wrt, Values::Columns(columns), report))
+    let values = detour.matrix(columns, &mut report);
+    report.bounds = found.bounds.map(|bounds| {
+        let bounds = match &values {
+            Values::Sparse(pattern, _) => Values::Sparse(pattern.clone(), pattern.entries_of(&bounds).0),
+            _ => Values::Bounds(bounds),
+        };
+        Bounds::matrix(&of, &wrt, bounds)
+    });
+    Ok(Jacobian::new(of, wrt, values, report))
 }
 
 /// J·v: for each output an array of its shape and dtype.

@@ -67,6 +67,38 @@ fn assert_close(model: &Model, x: &[f64], tolerance: f64) {
     }
 }
 
+/// A pattern that saves nothing is one all the same, for who reads the matrix, as long as it holds.
+#[test]
+fn a_matrix_has_its_pattern_also_where_that_saves_nothing() {
+    let model = |blocks: &[[&str; 2]]| {
+        let leaf = json!({"type": "number", "differentiable": true});
+        let schema = |names: [&str; 2]| json!({"properties": {names[0]: leaf, names[1]: leaf}, "required": names});
+        let model = Model::from_fn("pair", &schema(["a", "b"]), &schema(["y", "z"]), |inputs| {
+            let x = |name: &str| inputs.leaf(&name.parse().unwrap()).unwrap().to_vec()[0];
+            Ok(Tree::fields([("y", Tree::from(x("a") * x("b"))), ("z", Tree::from(3.0 * x("b")))]))
+        });
+        let blocks = blocks.iter().map(|pair| pair.map(str::to_owned)).collect();
+        let gradient = Gradient { sparsity: Some(Structure::Blocks(blocks)), ..Gradient::default() };
+        let model = model.unwrap().with_gradient(gradient).unwrap();
+        model.jacobian(&json!({"a": 2.0, "b": 5.0})).bounds().run().unwrap()
+    };
+    let entry = |jacobian: &secant::Jacobian, of: &str, wrt: &str| {
+        let Some(Block::Real(block)) = jacobian.block(of, wrt) else { panic!("a real block") };
+        block.iter().copied().next().unwrap()
+    };
+    for (blocks, holds) in [(&[["y", "a"], ["y", "b"], ["z", "b"]][..], true), (&[["y", "a"], ["z", "b"]], false)] {
+        let jacobian = model(blocks);
+        for (of, wrt, expected) in [("y", "a", 5.0), ("y", "b", 2.0), ("z", "a", 0.0), ("z", "b", 3.0)] {
+            assert!((entry(&jacobian, of, wrt) - expected).abs() < 1e-8, "{of} by {wrt}");
+        }
+        // A whole matrix has its columns.
+        assert_eq!(jacobian.columns().is_none(), holds);
+        let Some(Bounds::Jacobian(bounds)) = &jacobian.report.bounds else { panic!("there are bounds") };
+        assert!(entry(bounds, "y", "a") > 0.0);
+        assert_eq!(jacobian.report.warnings.is_empty(), holds, "{:?}", jacobian.report.warnings);
+    }
+}
+
 /// What the model does elsewhere must not cost a derivative that can be had.
 #[test]
 fn where_no_pattern_can_be_looked_at_there_is_a_derivative_all_the_same() {

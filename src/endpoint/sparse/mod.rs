@@ -125,13 +125,29 @@ pub(super) struct Detour {
     evaluations: usize,
     /// What is wrong with the pattern.
     warning: Option<String>,
+    /// The pattern, where nothing but evaluations spoke against it.
+    pattern: Option<Arc<Sparsity>>,
 }
 
 impl Detour {
     /// Adds to the report of the derivative that is taken instead.
-    pub(super) fn tell(self, report: &mut Report) {
-        report.warnings.extend(self.warning);
+    pub(super) fn tell(&self, report: &mut Report) {
+        report.warnings.extend(self.warning.clone());
         report.evaluations += self.evaluations;
+    }
+
+    /// The matrix that was computed instead, column by column: by the pattern, where that holds. An entry that it leaves out
+    /// is then no more than the matrix's error.
+    pub(super) fn matrix(&self, columns: Vec<f64>, report: &mut Report) -> Values {
+        let Some(pattern) = &self.pattern else { return Values::Columns(columns) };
+        let error = report.total_bound.unwrap_or_else(|| 1e-6 * diff::norm(&columns));
+        let (entries, left_out) = pattern.entries_of(&columns);
+        if left_out <= error {
+            return Values::Sparse(pattern.clone(), entries);
+        }
+        let warning = "the sparsity pattern is wrong: entries that it leaves out are not 0; the matrix has all of them";
+        report.warnings.push(warning.to_owned());
+        Values::Columns(columns)
     }
 }
 
@@ -179,12 +195,12 @@ impl Asked<'_> {
             let warning = "the sparsity pattern was not used: inputs are written with so few digits that they must \
                            move one by one"
                 .to_owned();
-            return Ok(Outcome::Dense(Detour { evaluations: 0, warning: Some(warning) }));
+            return Ok(Outcome::Dense(Detour { warning: Some(warning), ..Detour::default() }));
         }
         let clock = Instant::now();
         let scouted = scout(context, request, base, &Displacement::new(), diff::Place::Base)?;
         if complex(&scouted.base.of) {
-            return Ok(Outcome::Dense(Detour { evaluations: 1, warning: None }));
+            return Ok(Outcome::Dense(Detour { evaluations: 1, ..Detour::default() }));
         }
         let (coloured, spent) = match self.coloured(&scouted, &axes, anew) {
             // It was looked for elsewhere, which must not end a request.
@@ -193,7 +209,7 @@ impl Asked<'_> {
                     "no sparsity pattern was detected, as the model failed beside these inputs ({error}); the derivative \
                      was computed without"
                 );
-                return Ok(Outcome::Dense(Detour { evaluations: 1, warning: Some(warning) }));
+                return Ok(Outcome::Dense(Detour { evaluations: 1, warning: Some(warning), pattern: None }));
             }
             coloured => coloured?,
         };
@@ -201,7 +217,8 @@ impl Asked<'_> {
         let groups = &colouring.groups;
         let axes = Arc::new(axes);
         if 2 * groups.len() > axes.len() {
-            return Ok(Outcome::Dense(Detour { evaluations: 1 + spent, warning: None }));
+            let pattern = Some(pattern.clone());
+            return Ok(Outcome::Dense(Detour { evaluations: 1 + spent, warning: None, pattern }));
         }
         let plan = Plan::new(axes.clone(), Problem::Groups(colouring), algorithm, settings.bounds)
             .map_err(|defects| refused(&defects, &scouted.base))?;
@@ -227,7 +244,7 @@ impl Asked<'_> {
                     found.base.of.name(row)
                 );
                 let evaluations = found.report.evaluations;
-                return Ok(Outcome::Dense(Detour { evaluations, warning: Some(warning) }));
+                return Ok(Outcome::Dense(Detour { evaluations, warning: Some(warning), pattern: None }));
             }
         }
         let plural = if groups.len() == 1 { "" } else { "s" };
