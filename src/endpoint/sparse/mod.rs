@@ -205,8 +205,9 @@ impl Asked<'_> {
         let (coloured, spent) = match self.coloured(&scouted, &axes, anew) {
             // It was looked for elsewhere, which must not end a request.
             Err(Error::Model { error, .. }) => {
+                let words = error.message.lines().next().unwrap_or_default();
                 let warning = format!(
-                    "no sparsity pattern was detected, as the model failed beside these inputs ({error}); the derivative \
+                    "no sparsity pattern was detected, as the model failed beside these inputs ({words}); the derivative \
                      was computed without"
                 );
                 return Ok(Outcome::Dense(Detour { evaluations: 1, warning: Some(warning), pattern: None }));
@@ -230,8 +231,11 @@ impl Asked<'_> {
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
             let (wrong, more) = match self.disagreement(&scouted, axes, &coloured.whole, &found, taken) {
-                Err(error @ Error::Model { .. }) => {
-                    found.report.warnings.push(format!("the sparsity pattern was not verified: {error}"));
+                Err(Error::Model { error, .. }) => {
+                    let words = error.message.lines().next().unwrap_or_default();
+                    found.report.warnings.push(format!(
+                        "the sparsity pattern was not verified, as the model failed along a random direction ({words})"
+                    ));
                     (None, 0)
                 }
                 compared => compared?,
