@@ -168,7 +168,7 @@ pub(super) fn differences(
     report.workers = workers;
     report.samples = samples;
     report.seed = samples.and(seed);
-    report.warnings = warnings(&found, samples);
+    report.warnings = warnings(&found.values, found.total_bound, samples);
     report.elapsed = started.elapsed();
     Ok((scouted.base, found, report))
 }
@@ -245,15 +245,15 @@ fn refuse_noisy_complex(context: &Context<'_>, request: &Request, wrt: &Layout) 
 }
 
 /// What whoever uses the numbers must know.
-pub(super) fn warnings(found: &Derivative, samples: Option<usize>) -> Vec<String> {
-    let Some(error) = found.total_bound else { return Vec::new() };
+pub(super) fn warnings(values: &[f64], error: Option<f64>, samples: Option<usize>) -> Vec<String> {
+    let Some(error) = error else { return Vec::new() };
     let mut warnings = Vec::new();
     // Of an estimate by chance the error is part of the size: what is squared adds up.
     let least = if samples.is_some() { std::f64::consts::SQRT_2 * error } else { error };
-    if !diff::is_less(&found.values, least) {
+    if !diff::is_less(values, least) {
         return warnings;
     }
-    let size = diff::norm(&found.values);
+    let size = diff::norm(values);
     match samples {
         Some(samples) => {
             let true_size = (size * size - error * error).max(0.0).sqrt();

@@ -58,8 +58,8 @@ pub fn hessian(context: &Context<'_>, request: &Request, settings: &Settings) ->
         values::matrix(&subject, &base)?
     };
     let wrt = base.wrt;
-    let values = Values::Columns(std::mem::take(&mut found.values));
     let mut report = subject.report(&wrt, &found);
+    let values = Values::Columns(std::mem::take(&mut found.values));
     report.bounds =
         found.bounds.filter(|_| settings.bounds).map(|bounds| Bounds::matrix(&wrt, &wrt, Values::Bounds(bounds)));
     Ok(Jacobian::new(wrt.clone(), wrt, values, report))
@@ -142,13 +142,15 @@ impl<'s, 'c> Subject<'s, 'c> {
 
     fn report(&self, wrt: &Layout, found: &Found) -> Report {
         let has_steps = found.steps.len() == wrt.len();
+        let total_bound = found.bounds.as_deref().map(crate::diff::norm);
         let steps = if has_steps { super::differences::ranges(wrt, &found.steps) } else { Vec::new() };
         Report {
             algorithm: found.algorithm.to_owned(),
             evaluations: found.evaluations,
             elapsed: self.started.elapsed(),
             workers: found.workers,
-            total_bound: found.bounds.as_deref().map(crate::diff::norm),
+            total_bound,
+            warnings: super::differences::warnings(&found.values, total_bound, None),
             steps: steps.into_iter().map(|(path, least, most)| Steps { path, least, most }).collect(),
             noise: found
                 .noise

@@ -227,7 +227,7 @@ impl Asked<'_> {
         let (values, bounds) = decompress(&coloured, &taken);
         let mut report = differences::report(&scouted, &taken, false);
         report.evaluations += spent;
-        report.warnings = differences::warnings(&taken, None);
+        report.warnings = differences::warnings(&taken.values, taken.total_bound, None);
         let mut found = Found { base: scouted.base.clone(), pattern: pattern.clone(), values, bounds, report };
         if rule.verify {
             let (wrong, more) = match self.disagreement(&scouted, axes, &coloured.whole, &found, taken) {
