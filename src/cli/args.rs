@@ -341,7 +341,7 @@ pub(crate) struct ProgramArguments {
     #[arg(long, requires = "from_pest")]
     pub(crate) auto: bool,
     /// Of the kind command: a file it is given, as it is or a template with {{ name }}; TO=FILE where it has another
-    /// name for the program, or is its stdin; may be repeated
+    /// name for the program, or is its stdin. Of a PEST case: a further file that the model reads. May be repeated
     #[arg(long, value_name = "[TO=]FILE")]
     pub(crate) input: Vec<String>,
     /// Of the kind command: the value of a template's {{ name }}; may be repeated

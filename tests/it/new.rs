@@ -186,6 +186,16 @@ fn a_case_of_pest() {
     let slope = desk.first_slope("tied", r#"{"inputs": {"x1": 1.5}}"#);
     assert!((slope - 6.75 - 0.0675).abs() < 1e-3, "{slope}");
 
+    // A command for a shell, a file that it does not name, and a folder for what it writes.
+    let desk = Desk::new(&files);
+    let model = "awk '{printf \"value  %.8e\\n%14.7e\\n\", $1*$1*$2, $1+$2}' in.dat > $(cat where)\n";
+    std::fs::write(desk.path().join("model.sh"), model).unwrap();
+    std::fs::write(desk.path().join("where"), "res/out.dat").unwrap();
+    let case = CASE.replace("sh model.sh", "sh model.sh 2> log").replace(" out.dat", " res/out.dat");
+    std::fs::write(desk.path().join("case.pst"), case).unwrap();
+    desk.said(&["new", "shell", "--from-pest", "case.pst", "--input", "where"]);
+    assert!((desk.first_slope("shell", r#"{"inputs": {"x1": 1.5, "x2": 2.5}}"#) - 7.5).abs() < 1e-4);
+
     let desk = Desk::new(&files);
     let wrong =
         CASE.replace("X1 none", "X1 tied").replace("fixed factor 2.5 0.1 10 h 1.0", "fixed factor abc 0.1 10 h 2.0");

@@ -156,6 +156,13 @@ fn prepare<'s>(adapter: &Adapter, folder: &FilePath, script: &'s Script) -> Resu
         };
         done.map_err(|error| format!("{} cannot be brought to {}: {error}", furniture.from.display(), to.display()))?;
     }
+    // Who writes into a folder expects it to be there.
+    for (origin, _) in &adapter.origins {
+        if let Origin::File(file) = origin {
+            let file = folder.join(file);
+            make_parent(&file).map_err(|error| format!("cannot make the folder of {}: {error}", file.display()))?;
+        }
+    }
     let mut stdin: &[u8] = &[];
     for ((target, _), text) in adapter.writes.iter().zip(&script.texts) {
         match target {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use super::command::quoted;
@@ -103,7 +104,10 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
     let mut input = schemas::object(fields);
     input["examples"] = json!([example]);
     let words: Vec<_> = argv.iter().map(|word| quoted(word)).collect();
-    let copies: Vec<PathBuf> = argv.iter().skip(1).map(|word| home.join(word)).filter(|file| file.is_file()).collect();
+    // Also of what is left to a shell.
+    let named = argv.iter().skip(1).flat_map(|words| words.split_whitespace()).map(|word| home.join(word));
+    let given = arguments.input.iter().map(PathBuf::from);
+    let copies: IndexSet<PathBuf> = named.filter(|file| file.is_file()).chain(given).collect();
     let mut table = format!(
         "description = {}\ninput = \"input.schema.json\"\noutput = \"output.schema.json\"\n\n[command]\nargv = [{}]\n",
         quoted(&format!("The case {} of PEST", file.display())),
@@ -126,7 +130,7 @@ pub(super) fn make(arguments: &ProgramArguments, draft: Draft) -> Result<(), Fai
     let place = draft.finish()?;
     let place = place.display();
     report::note(&format!(
-        "made {place}: {} parameters; what else the model reads is to be listed under `copy` in its model.toml\n  \
+        "made {place}: {} parameters; what else the model reads is to be put beside its model.toml, and listed there under `copy`\n  \
          secant describe {place}\n  secant test {place}\n  secant check {place} '{{\"inputs\": {}}}'",
         parameters.len(),
         Value::Object(example)
