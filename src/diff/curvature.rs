@@ -35,6 +35,8 @@ struct Line {
     moves: Vec<(usize, f64)>,
     /// The steps, ascending.
     rungs: Vec<Rung>,
+    /// How far it may go up and down.
+    room: [f64; 2],
     /// How far a point may lie from where it should, in the line's parameter, because coordinates are rounded.
     blur: f64,
     /// Whether the longest step is the one to take.
@@ -51,7 +53,7 @@ struct Rung {
     shift: f64,
 }
 
-/// Second derivatives being computed: asked for points twice, told their values.
+/// Second derivatives being computed: asked for points three times, told their values.
 #[derive(Debug)]
 pub struct Curvature {
     axes: Axes,
@@ -148,6 +150,35 @@ impl Curvature {
     /// Takes the values at the points asked for last, NaN where there is none.
     pub fn tell(&mut self, values: impl IntoIterator<Item = f64>) {
         self.values.extend(values);
+    }
+
+    /// The points of ladders to one side, for lines on which no difference is known as the other side fails: x moves away from
+    /// there by a step, as from a bound.
+    pub fn aside(&mut self) -> Vec<Displacement> {
+        let told = self.points.len();
+        for line in 0..self.lines.len() {
+            let rungs = self.lines[line].rungs.len();
+            if (0..rungs.saturating_sub(2).max(1)).any(|rung| self.along(line, rung).0.is_finite()) {
+                continue;
+            }
+            let fails = |side: usize| (0..rungs).any(|rung| self.value(&self.straight(line, rung)[side]).is_nan());
+            let (shift, room) = match [fails(1), fails(2)] {
+                [true, false] => (-1.0, self.lines[line].room[1]),
+                [false, true] => (1.0, self.lines[line].room[0]),
+                _ => continue,
+            };
+            let centred = self.lines[line].rungs.iter().all(|rung| rung.shift == 0.0 && 2.0 * rung.h <= room);
+            if !centred {
+                continue;
+            }
+            self.lines[line].rungs.iter_mut().for_each(|rung| rung.shift = shift);
+            for rung in 0..rungs {
+                for point in self.straight(line, rung) {
+                    self.number(point);
+                }
+            }
+        }
+        self.points[told..].to_vec()
     }
 
     /// The further points of the mixed differences, now that every line's best steps are known.
@@ -385,7 +416,7 @@ impl Line {
         let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
         let ulp = |&(i, v): &(usize, f64)| axes.at(i).spacing(0.0) / 2.0 / v.abs();
         let blur = if exact { 0.0 } else { moves.iter().map(ulp).fold(0.0, f64::max) };
-        Ok(Line { moves, rungs, blur, by_hand, chosen: 0 })
+        Ok(Line { moves, rungs, room: [up, down], blur, by_hand, chosen: 0 })
     }
 
     /// What that does to values that are these at a step to either side.
@@ -421,6 +452,8 @@ mod tests {
             points.into_iter().map(at).collect()
         };
         let told = values(machine.ladders());
+        machine.tell(told);
+        let told = values(machine.aside());
         machine.tell(told);
         let told = values(machine.mixed());
         machine.tell(told);
@@ -504,6 +537,20 @@ mod tests {
             Curvature::product(axes, &[1.0, 1.0], &[0, 1], f(&x), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
         let (found, _) = solved(machine, &x, f);
         assert_bounded(&found, &[1.0, 1.0], 1e-3);
+    }
+
+    #[test]
+    fn at_an_edge_that_nobody_told_it_goes_to_the_other_side() {
+        // No number beyond 1, as of a model that fails there.
+        let f = |x: &[f64]| if x[0] > 1.0 || x[1] < 0.5 { f64::NAN } else { (x[0] * x[1]).exp() };
+        for x in [[1.0, 0.7], [1.0, 0.5], [0.9, 0.5]] {
+            let axes = Axes::from_iter([axis(x[0], -9.0, 9.0), axis(x[1], -9.0, 9.0)]);
+            let machine = Curvature::all(axes, f(&x), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
+            let (found, evaluations) = solved(machine, &x, f);
+            let (e, [a, b]) = (f(&x), x);
+            assert_bounded(&found, &[b * b * e, (1.0 + a * b) * e, a * a * e], 1e-2);
+            assert!(evaluations < 60, "{evaluations}");
+        }
     }
 
     /// A coordinate far below its scale, on which the function changes or does not.

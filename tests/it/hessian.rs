@@ -146,6 +146,34 @@ fn bounds_are_kept_and_failures_stepped_around() {
     }
 }
 
+#[test]
+fn at_an_edge_that_no_schema_tells_it_is_had_from_inside() {
+    let number = json!({"type": "number", "differentiable": true});
+    let input = json!({"properties": {"x": number, "y": number}, "required": ["x", "y"]});
+    let output = json!({"properties": {"f": number}, "required": ["f"]});
+    let model = Model::from_fn("edge", &input, &output, |inputs| {
+        let at = |path: &str| inputs.leaf(&path.parse().unwrap()).unwrap().to_vec()[0];
+        if at("x") > 1.0 {
+            return Err(secant::ModelError::failed("beyond the edge"));
+        }
+        Ok(Tree::fields([("f", Tree::from((at("x") * at("y")).exp()))]))
+    });
+    let (model, inputs, e) = (model.unwrap(), json!({"x": 1.0, "y": 0.5}), 0.5f64.exp());
+    let hessian = model.hessian(&inputs).bounds().run().unwrap();
+    assert_block(&hessian, "x", "x", &[0.25 * e], 1e-3);
+    assert_block(&hessian, "x", "y", &[1.5 * e], 1e-3);
+    assert_block(&hessian, "y", "y", &[e], 1e-3);
+    let places: Vec<&str> = hessian.report.stumbles.iter().map(|stumble| &*stumble.place).collect();
+    assert_eq!(places, ["x"]);
+    let tangent = || [("x", Array::scalar(1.0)), ("y", Array::scalar(1.0))];
+    let (product, _) = model.hvp(&inputs, tangent()).run().unwrap();
+    for ((_, found), expected) in product.iter().zip([1.75 * e, 2.5 * e]) {
+        assert!((found.to_vec()[0] - expected).abs() < 1e-3, "{found:?}, expected {expected}");
+    }
+    let error = model.hessian(&inputs).on_failure(secant::OnFailure::Error).run().unwrap_err().to_string();
+    assert!(error.contains("beyond the edge"), "{error}");
+}
+
 /// t = Σ x² + s² + |z|², and y weighted, by x and s: the same from a closure, a library and programs.
 #[test]
 fn every_form_has_it() {

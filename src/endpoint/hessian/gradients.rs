@@ -86,6 +86,7 @@ fn differences(subject: &Subject<'_, '_>, base: &Base, problem: Problem<'_>) -> 
         values: found.values,
         bounds: found.bounds,
         steps: found.steps,
+        stumbles: Vec::new(),
         noise: None,
         evaluations,
         workers: 1,

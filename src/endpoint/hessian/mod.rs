@@ -10,7 +10,7 @@ use super::axes::{based, short};
 use super::derive::ravel_cotangents;
 use super::error::Place;
 use super::jacobian::Values;
-use super::report::{Bounds, Noise, Report, Steps};
+use super::report::{Bounds, Noise, Report, Steps, Stumble};
 use super::request::{Request, Wanted};
 use super::settings::Settings;
 use super::vectors::{Vectors, narrow};
@@ -40,6 +40,8 @@ struct Found {
     bounds: Option<Vec<f64>>,
     /// The step of every coordinate, where each has its own.
     steps: Vec<f64>,
+    /// What was stepped around.
+    stumbles: Vec<Stumble>,
     noise: Option<f64>,
     evaluations: usize,
     workers: usize,
@@ -150,6 +152,7 @@ impl<'s, 'c> Subject<'s, 'c> {
             elapsed: self.started.elapsed(),
             workers: found.workers,
             total_bound,
+            stumbles: found.stumbles.clone(),
             warnings: super::differences::warnings(&found.values, total_bound, None),
             steps: steps.into_iter().map(|(path, least, most)| Steps { path, least, most }).collect(),
             noise: found

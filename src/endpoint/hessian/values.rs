@@ -1,5 +1,6 @@
 //! Second derivatives from the outputs alone.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Found, Subject, layout, place};
@@ -7,11 +8,12 @@ use crate::diff::{self, Axes, Curvature, Curved, Defect, Displacement, Problem, 
 use crate::endpoint::Error;
 use crate::endpoint::axes::{axes, based, refused};
 use crate::endpoint::differences::{differences, non_finite, workers};
+use crate::endpoint::report::Stumble;
 use crate::endpoint::request::Request;
 use crate::endpoint::settings::Settings;
 use crate::endpoint::vectors::Vectors;
 use crate::exec;
-use crate::manifest::AlgorithmName;
+use crate::manifest::{AlgorithmName, OnFailure};
 use crate::model::{Base, ModelErrorKind};
 use crate::tree::Layout;
 
@@ -56,6 +58,7 @@ fn nothing() -> Found {
         values: Vec::new(),
         bounds: None,
         steps: Vec::new(),
+        stumbles: Vec::new(),
         noise: None,
         // That at the base, which told the outputs.
         evaluations: 1,
@@ -81,7 +84,9 @@ fn curvature(
     let mut machine = machine(axes, size, noise).map_err(|defect| refused(&[defect], base))?;
 
     let workers = workers(context, settings, typical);
+    let recovers = settings.on_failure.or(context.defaults.gradient.on_failure) != Some(OnFailure::Error);
     let mut failure = None;
+    let mut stumbles: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     let mut evaluate = |points: &[Displacement]| -> Result<Vec<f64>, Error> {
         let outcomes = exec::evaluate(context.pool, base, points, workers, context.progress)
             .map_err(|error| Error::opening(context.pool, error))?;
@@ -97,6 +102,12 @@ fn curvature(
             if error.kind == ModelErrorKind::Cancelled {
                 return Err(Error::Cancelled);
             }
+            if !recovers {
+                return Err(Error::at(context.pool, place(point, base), error));
+            }
+            for &(i, value) in point {
+                stumbles.entry(i).or_default().push((value - base.x[i]).abs());
+            }
             failure.get_or_insert((point.clone(), error));
             Ok(f64::NAN)
         };
@@ -107,10 +118,15 @@ fn curvature(
     let at_base = outputs.iter().zip(weights).map(|(y, w)| y * w).sum();
     let told = evaluate(&ladders[1..])?;
     machine.tell(std::iter::once(at_base).chain(told));
+    let aside = machine.aside();
+    let told = evaluate(&aside)?;
+    machine.tell(told);
     let mixed = machine.mixed();
     let told = evaluate(&mixed)?;
     machine.tell(told);
     let curved = machine.finish();
+    let stumbles = stumbles.into_iter().map(|(i, steps)| Stumble { place: base.wrt.name(i), steps });
+    found.stumbles = stumbles.collect();
     // Failures are stepped around as long as there is a number.
     match failure {
         Some((point, error)) if curved.values.iter().any(|value| !value.is_finite()) => {
@@ -128,6 +144,7 @@ fn noise(subject: &Subject<'_, '_>, base: &Base, axes: &Axes, found: &mut Found)
         algorithm: Some(AlgorithmName::Auto),
         bounds: true,
         workers: settings.workers,
+        on_failure: settings.on_failure,
         ..Settings::default()
     };
     let ray = Ray::draw(axes, 0);
