@@ -12,13 +12,13 @@
 //! bound is too near, x moves away from it by a step, which leaves first order. What they show of the error is
 //! extrapolated away (Richardson), and what two such extrapolations show of what is left bounds it. As many points as can be are shared, and none is asked for twice.
 
+mod line;
+
 use std::collections::HashMap;
 
-use super::{Axes, Axis, Defect, Displacement};
-
-/// Rungs of the ladder of steps on every line, each so many times as long as the one below.
-const RUNGS: i32 = 4;
-const GROWTH: f64 = 4.0;
+use self::line::{Line, Rung, order};
+use super::line::{in_parts, room};
+use super::{Axes, Defect, Displacement};
 
 /// Noise is bounded by so many standard deviations, truncation by so many times what is seen of it.
 const DEVIATIONS: f64 = 3.0;
@@ -27,31 +27,6 @@ const SAFETY: f64 = 3.0;
 /// The root of the sum of the squares of a stencil's weights: of a second and of a mixed difference.
 const STRAIGHT: f64 = 2.449_489_742_783_178;
 const MIXED: f64 = 1.581_138_830_084_19;
-
-/// A line through the base.
-#[derive(Clone, Debug)]
-struct Line {
-    /// The coordinates that move, and by how much.
-    moves: Vec<(usize, f64)>,
-    /// The steps, ascending.
-    rungs: Vec<Rung>,
-    /// How far it may go up and down.
-    room: [f64; 2],
-    /// How far a point may lie from where it should, in the line's parameter, because coordinates are rounded.
-    blur: f64,
-    /// Whether the longest step is the one to take.
-    by_hand: bool,
-    /// The rung whose step, with those of the next two, serves best.
-    chosen: usize,
-}
-
-/// A step along a line.
-#[derive(Clone, Copy, Debug)]
-struct Rung {
-    h: f64,
-    /// How many steps x moves to leave room: none where there is enough.
-    shift: f64,
-}
 
 /// Second derivatives being computed: asked for points three times, told their values.
 #[derive(Debug)]
@@ -91,20 +66,12 @@ impl Curvature {
     /// Those of H·v at the given coordinates.
     pub fn product(axes: Axes, v: &[f64], at: &[usize], size: f64, noise: f64) -> Result<Curvature, Defect> {
         let along: Vec<(usize, f64)> = v.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
-        let room = |&(i, v): &(usize, f64)| {
-            let (up, down) = axes.at(i).room();
-            if v > 0.0 { [up, down] } else { [down, up] }
-        };
-        let blocked = |side: usize| along.iter().any(|part| room(part)[side] <= 0.0);
-        let parts: Vec<Vec<(usize, f64)>> = match (along.is_empty(), blocked(0) && blocked(1)) {
+        // Some coordinates may sit at a bound ahead and others at one behind, as for a JVP.
+        let blocked = |side: usize| along.iter().any(|one| room(&axes, *one)[side] < axes.at(one.0).step());
+        let parts = match (along.is_empty(), blocked(0) && blocked(1)) {
             (true, _) => Vec::new(),
             (false, false) => vec![along],
-            // Some coordinates sit at a bound ahead, others at one behind. The derivative is the sum of those along what can
-            // go ahead and along the rest.
-            (false, true) => {
-                let (ahead, behind) = along.iter().partition(|part| room(part)[0] > 0.0);
-                vec![ahead, behind]
-            }
+            (false, true) => in_parts(&axes, along),
         };
         let count = parts.len();
         let pairs = (0..at.len()).flat_map(|i| (0..count).map(move |part| (count + i, part))).collect();
@@ -320,11 +287,6 @@ impl Curvature {
     }
 }
 
-/// The order of differences with these steps.
-fn order(rungs: &[Rung]) -> i32 {
-    if rungs.iter().all(|rung| rung.shift == 0.0) { 2 } else { 1 }
-}
-
 /// A difference, by a step that was asked for, and its bound from one by a shorter step; each comes with its noise.
 /// Truncation grows by `gain` from the one to the other.
 fn checked(short: (f64, f64), long: (f64, f64), gain: f64) -> (f64, f64) {
@@ -356,85 +318,11 @@ fn merged([a, b, c]: [(f64, f64); 3], [near_gain, far_gain]: [f64; 2]) -> (f64, 
     }
 }
 
-impl Line {
-    /// Steps about the best for functions whose derivatives are of the size of their value over powers of the
-    /// coordinate: extrapolated, the noise e/h² balances truncation of the order h⁴ at (100 e)^(1/6). Where x is
-    /// far below its scale, there are such for either magnitude.
-    fn new(axes: &Axes, moves: Vec<(usize, f64)>, noise: f64) -> Result<Line, Defect> {
-        let least = |length: &dyn Fn(&Axis, f64) -> f64| {
-            moves.iter().map(|&(i, v)| length(&axes.at(i), v) / v.abs()).fold(f64::INFINITY, f64::min)
-        };
-        let up = least(&|axis, v| if v > 0.0 { axis.room().0 } else { axis.room().1 });
-        let down = least(&|axis, v| if v > 0.0 { axis.room().1 } else { axis.room().0 });
-        let by_hand = !moves.is_empty() && moves.iter().all(|(i, _)| axes.at(*i).kind.by_hand);
-        let magnitude = least(&|axis, _| axis.magnitude());
-        let scale = least(&|axis, _| axis.scale_here());
-        let relative = (4.0 * (100.0 * noise).powf(1.0 / 6.0)).min(0.5);
-        // A coordinate alone, whose text cannot carry every value: its shortest step is still one.
-        let written = match moves[..] {
-            [(i, 1.0)] if !by_hand => Some(axes.at(i)).filter(|axis| axis.text.is_some()),
-            _ => None,
-        };
-        let snapped = |h: f64| written.map_or(h, |axis| axis.snapped(h));
-        let shortest = written.map_or(0.0, |axis| 2.0 * axis.spacing(0.0) * GROWTH.powi(RUNGS - 1));
-        let wanted = match by_hand {
-            true => vec![least(&|axis, _| axis.step())],
-            false if scale > 64.0 * magnitude => vec![relative * magnitude, relative * scale],
-            false => vec![relative * magnitude],
-        };
-        // To one side everything is twice as far away.
-        let (near, far) = (up.min(down), up.max(down) / 2.0);
-        if near.max(far) <= 0.0 {
-            return Err(Defect::NoRoom { coordinate: moves[0].0 });
-        }
-        let away = if up >= down { 1.0 } else { -1.0 };
-        let (count, growth) = if by_hand { (2, 2.0) } else { (RUNGS, GROWTH) };
-        let mut rungs: Vec<Rung> = Vec::new();
-        for wanted in wanted.into_iter().filter(|wanted| wanted.is_finite()).map(|wanted| wanted.max(shortest)) {
-            let (room, shift) = if near >= wanted.min(far) / GROWTH { (near, 0.0) } else { (far, away) };
-            // Powers of two, so that x + h is exact wherever it can be.
-            let longest = if by_hand { wanted } else { wanted.log2().floor().exp2() }.min(room);
-            let longer = (0..count).rev().map(|k| Rung { h: snapped(longest / f64::powi(growth, k)), shift });
-            let last = rungs.last().map_or(0.0, |rung| rung.h);
-            rungs.extend(longer.filter(|rung| rung.h > 1.5 * last));
-        }
-        // Steps too small to be told from the base, or to divide by their square.
-        let stays = |rung: &Rung| {
-            let still = |&(i, v): &(usize, f64)| {
-                let axis = axes.at(i);
-                axis.displaced(v * rung.h) == axis.x && axis.displaced(-v * rung.h) == axis.x
-            };
-            moves.iter().all(still)
-        };
-        if rungs.len() < count as usize || rungs.iter().any(|rung| rung.h.powi(2) < f64::MIN_POSITIVE || stays(rung)) {
-            let coordinate = moves[0].0;
-            let (text, step) = (axes.at(coordinate).text, axes.at(coordinate).step());
-            let lost = by_hand || text.is_some();
-            return Err(if lost { Defect::StepLost { coordinate, step, text } } else { Defect::NoRoom { coordinate } });
-        }
-        // A coordinate alone goes where it should: by powers of two, or by what its text can carry.
-        let exact = !by_hand && matches!(moves[..], [(_, 1.0)]);
-        let ulp = |&(i, v): &(usize, f64)| axes.at(i).spacing(0.0) / 2.0 / v.abs();
-        let blur = if exact { 0.0 } else { moves.iter().map(ulp).fold(0.0, f64::max) };
-        Ok(Line { moves, rungs, room: [up, down], blur, by_hand, chosen: 0 })
-    }
-
-    /// What that does to values that are these at a step to either side.
-    fn blurred(&self, h: f64, up: f64, down: f64) -> f64 {
-        self.blur * (up - down).abs() / (2.0 * h)
-    }
-
-    /// The rung chosen, or so many above.
-    fn taken(&self, up: usize) -> Rung {
-        self.rungs[self.chosen + up]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diff::axes::UNIT;
-    use crate::diff::{Kind, Step};
+    use crate::diff::{Axis, Kind, Step};
 
     fn axis(x: f64, lower: f64, upper: f64) -> Axis {
         Axis { x, kind: Kind { lower, upper, step: Step::Given(1e-3), by_hand: false, ..UNIT }, text: None }
@@ -528,15 +416,16 @@ mod tests {
 
     #[test]
     fn in_a_corner_a_product_is_taken_in_parts() {
-        let (x, f) = ([0.0, 2.0], |x: &[f64]| {
+        let f = |x: &[f64]| {
             assert!(x.iter().all(|x| (0.0..=2.0).contains(x)), "{x:?}");
             (x[0] - x[1]).exp() + x[0] * x[1]
-        });
-        let axes = Axes::from_iter([axis(x[0], 0.0, 2.0), axis(x[1], 0.0, 2.0)]);
-        let machine =
-            Curvature::product(axes, &[1.0, 1.0], &[0, 1], f(&x), 1e-16).unwrap_or_else(|defect| panic!("{defect:?}"));
-        let (found, _) = solved(machine, &x, f);
-        assert_bounded(&found, &[1.0, 1.0], 1e-3);
+        };
+        for x in [[0.0, 2.0], [1e-12, 2.0], [0.0, 2.0 - 1e-12]] {
+            let axes = Axes::from_iter([axis(x[0], 0.0, 2.0), axis(x[1], 0.0, 2.0)]);
+            let machine = Curvature::product(axes, &[1.0, 1.0], &[0, 1], f(&x), 1e-16);
+            let (found, _) = solved(machine.unwrap_or_else(|defect| panic!("{defect:?}")), &x, f);
+            assert_bounded(&found, &[1.0, 1.0], 1e-3);
+        }
     }
 
     #[test]

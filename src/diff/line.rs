@@ -59,6 +59,21 @@ impl Reach {
     }
 }
 
+/// How far a coordinate may go along a move of it, and against it.
+pub(super) fn room(axes: &Axes, (i, v): (usize, f64)) -> [f64; 2] {
+    let (up, down) = axes.at(i).room();
+    if v > 0.0 { [up, down] } else { [down, up] }
+}
+
+/// The part of a tangent that has more room ahead, and that which has more behind, if there are such.
+pub(super) fn in_parts(axes: &Axes, moves: Vec<(usize, f64)>) -> Vec<Vec<(usize, f64)>> {
+    let (ahead, behind): (Vec<_>, Vec<_>) = moves.into_iter().partition(|one| {
+        let [ahead, behind] = room(axes, *one);
+        ahead >= behind
+    });
+    [ahead, behind].into_iter().filter(|part| !part.is_empty()).collect()
+}
+
 impl Lines {
     /// The lines of a tangent: itself, or two parts that add up to it.
     ///
@@ -86,13 +101,8 @@ impl Lines {
         if stencil.step().abs() >= whole.reach.step / 8.0 {
             return Ok(Lines::Tangent(vec![whole]));
         }
-        let (ahead, behind): (Vec<_>, Vec<_>) = whole.moves.into_iter().partition(|&(i, v)| {
-            let (up, down) = axes.at(i).room();
-            if v > 0.0 { up >= down } else { down >= up }
-        });
-        let lines = [ahead, behind].into_iter().filter(|part| !part.is_empty());
-        let lines = lines.map(|part| Line::new(axes, part.iter().copied(), part.len())).collect();
-        Ok(Lines::Tangent(lines))
+        let parts = in_parts(axes, whole.moves).into_iter();
+        Ok(Lines::Tangent(parts.map(|part| Line::new(axes, part.iter().copied(), part.len())).collect()))
     }
 
     /// The number of probes.

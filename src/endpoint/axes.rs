@@ -2,6 +2,7 @@
 //! differentiated.
 
 use super::error::Place;
+use super::faults::Faults;
 use super::request::Request;
 use super::settings::{ByHand, Settings};
 use super::{Context, Error};
@@ -117,20 +118,14 @@ pub(super) fn is_one_of(text: &str, known: &[Pattern]) -> bool {
 }
 
 fn check_eps_keys(table: &[(String, f64)], known: &[Pattern]) -> Result<(), Error> {
-    let expected = || known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
-    let faults: Vec<_> = table
-        .iter()
-        .filter(|(key, _)| !is_one_of(key, known))
-        .map(|(key, _)| Violation {
-            path: Path::root(),
-            code: "value_error",
-            message: format!(
-                "Value error, eps is given for '{key}', which is no differentiable input: these are {}",
-                expected()
-            ),
-        })
-        .collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::Caller(Violations(faults))) }
+    let expected = known.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
+    let mut faults = Faults::default();
+    for (key, _) in table.iter().filter(|(key, _)| !is_one_of(key, known)) {
+        let message =
+            format!("Value error, eps is given for '{key}', which is no differentiable input: these are {expected}");
+        faults.add(&Path::root(), "value_error", message);
+    }
+    faults.finish(Some(())).map_err(Error::Caller)
 }
 
 /// The first few, and how many more there are.

@@ -44,7 +44,7 @@ impl Request {
         let mut faults = Faults::default();
         let Some(fields) = body.json.as_object() else {
             faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
-            return faults.finish(None);
+            return faults.finish(None).map_err(Error::Caller);
         };
         let weights_name = question.is_second().then_some(WEIGHTS);
         let known = ["inputs", wrt_name, of_name].into_iter().chain(vector_name).chain(weights_name);
@@ -73,7 +73,7 @@ impl Request {
             // What of the rest is wrong whatever the inputs are.
             check_declared(signature, Side::Input, wrt.as_deref().unwrap_or_default(), wrt_name, &mut faults);
             check_declared(signature, Side::Output, of.as_deref().unwrap_or_default(), of_name, &mut faults);
-            return faults.finish(None);
+            return faults.finish(None).map_err(Error::Caller);
         };
         let wrt = resolve_inputs(signature, &inputs, wrt, wrt_name, &mut faults);
         let of = resolve_outputs(signature, of, of_name, &mut faults);
@@ -89,7 +89,7 @@ impl Request {
             let fitting = Fitting { signature, question, name, list, inputs: &inputs, wrt: &wrt, of: &of.0 };
             weighted = fitting.read(given, &mut faults);
         }
-        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: weighted }))
+        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: weighted })).map_err(Error::Caller)
     }
 
     /// The same from Rust values; `inputs` have been checked against the signature.
@@ -115,7 +115,7 @@ impl Request {
             let fitting = Fitting { signature, question, name, list, inputs: &inputs, wrt: &wrt, of: &of.0 };
             read = fitting.fit(given.collect(), &mut faults);
         }
-        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: Vectors::new() }))
+        faults.finish(Some(Request { inputs, wrt, of, vectors: read, weights: Vectors::new() })).map_err(Error::Caller)
     }
 
     /// The same with weights for the outputs, of which second derivatives are then the sum.
@@ -126,7 +126,7 @@ impl Request {
         let (question, name, list) = (Question::Vjp, WEIGHTS, "the outputs");
         let fitting = Fitting { signature, question, name, list, inputs, wrt, of: &of.0 };
         let weights = fitting.fit(given.collect(), &mut faults);
-        faults.finish(Some(Request { weights, ..self }))
+        faults.finish(Some(Request { weights, ..self })).map_err(Error::Caller)
     }
 }
 
@@ -151,13 +151,13 @@ pub(super) fn body_inputs<T>(body: &Value, read: impl FnOnce(&Value) -> Result<T
     let mut faults = Faults::default();
     let Some(fields) = body.as_object() else {
         faults.add(&Path::root(), "model_attributes_type", "a request is an object with the field `inputs`");
-        return faults.finish(None);
+        return faults.finish(None).map_err(Error::Caller);
     };
     for name in fields.keys().filter(|name| *name != "inputs") {
         faults.add(&field(name), "extra_forbidden", "Extra inputs are not permitted (expected inputs)");
     }
     let inputs = read_inputs(fields.get("inputs"), read, &mut faults);
-    faults.finish(inputs)
+    faults.finish(inputs).map_err(Error::Caller)
 }
 
 fn read_inputs<T>(
@@ -169,7 +169,7 @@ fn read_inputs<T>(
         faults.add(&field("inputs"), "missing", "Field required");
         return None;
     };
-    read(inputs).map_err(|violations| faults.0.extend(under_inputs(violations).0)).ok()
+    read(inputs).map_err(|violations| faults.extend(under_inputs(violations).0)).ok()
 }
 
 /// Puts violations of the inputs under `inputs`.
@@ -343,7 +343,7 @@ impl Wanted {
             }
         }
         let is_meant = |path: &&Path| exact.contains(*path) || open.iter().any(|pattern| pattern.matches(path));
-        faults.finish(Some(leaves.iter().filter(is_meant).cloned().collect()))
+        faults.finish(Some(leaves.iter().filter(is_meant).cloned().collect())).map_err(Error::Caller)
     }
 
     /// The paths, if none is left open.

@@ -15,7 +15,7 @@ use crate::diff::{self, Axis, Displacement, Missing, Problem, Rung};
 use crate::exec::{self, Outcome, Workers};
 use crate::manifest::{AlgorithmName, OnFailure};
 use crate::model::Base;
-use crate::schema::{Violation, Violations};
+use crate::schema::Violations;
 use crate::tree::{Layout, Path, Span};
 
 /// What is to be studied.
@@ -181,7 +181,7 @@ fn proven(context: &Context<'_>, body: &Value, asked: &Asked<'_>) -> Result<(Req
     let request = match Request::parse(signature, Question::Jacobian, &Body::from(body.clone()), Lists::Optional) {
         Ok(request) => Some(request),
         Err(Error::Caller(Violations(violations))) => {
-            faults.0.extend(violations);
+            faults.extend(violations);
             None
         }
         Err(error) => return Err(error),
@@ -192,10 +192,10 @@ fn proven(context: &Context<'_>, body: &Value, asked: &Asked<'_>) -> Result<(Req
         chosen = element::drawn(&layout, asked.count, asked.seed);
         if layout.is_empty() {
             let message = "Value error, the differentiable inputs have no elements".to_owned();
-            faults.0.push(Violation { path: Path::root(), code: "value_error", message });
+            faults.add(&Path::root(), "value_error", message);
         }
     }
-    Ok((faults.finish(request)?, chosen))
+    Ok((faults.finish(request).map_err(Error::Caller)?, chosen))
 }
 
 fn layout(request: &Request) -> Layout {

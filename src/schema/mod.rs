@@ -26,6 +26,7 @@ pub(crate) use fit::{broadcast as repeat_fixed, repeated as broadcast};
 pub use leaf::{Dim, Leaf};
 pub use node::{Field, Node};
 pub use problem::{SchemaError, SchemaErrors, Side};
+pub(crate) use violation::Faults;
 pub use violation::{Violation, Violations};
 
 use serde_json::Value;

@@ -14,51 +14,28 @@ use super::node::{Field, Node};
 use super::opaque::Opaque;
 use super::problem::Side;
 use super::source::{Found, Json, Source};
-use super::violation::{Violation, Violations};
+use super::violation::{Faults, Violations};
 
 /// Reads a value as `node` says it should be.
 pub(super) fn read<'v, S: Source<'v>>(node: &Node, value: S, side: Side) -> Result<Tree<S::Leaf>, Violations> {
-    let mut reader = Reader { side, path: Path::root(), violations: Vec::new(), untold: 0, lengths: IndexMap::new() };
+    let mut reader = Reader { side, path: Path::root(), faults: Faults::default(), lengths: IndexMap::new() };
     let tree = reader.node(node, value);
-    let Reader { mut violations, untold, .. } = reader;
-    if let Some(last) = violations.last_mut().filter(|_| untold > 0) {
-        last.message += &format!(" (and {untold} more that are wrong)");
-    }
-    match tree {
-        Some(tree) if violations.is_empty() => Ok(tree),
-        _ => Err(Violations(violations)),
-    }
+    reader.faults.finish(tree)
 }
 
-/// So many violations are told: nobody reads more, and a request of a million wrong keys would have an answer of as many
-/// lists of the right ones.
-const TOLD: usize = 100;
-
-/// A walk down a value; `None` on the way stands for a part that is in `violations`.
+/// A walk down a value; `None` on the way stands for a part that is in `faults`.
 struct Reader<'n> {
     /// What comes from a model is taken as it is meant: `null` for NaN, and no bounds.
     side: Side,
     path: Path,
-    violations: Vec<Violation>,
-    /// How many more there are.
-    untold: usize,
+    faults: Faults,
     /// Named dimensions: their length, and where it was first seen.
     lengths: IndexMap<&'n str, (usize, Path)>,
 }
 
 impl<'n> Reader<'n> {
     fn report(&mut self, code: &'static str, message: impl Into<String>) {
-        self.extend([Violation { path: self.path.clone(), code, message: message.into() }]);
-    }
-
-    fn extend(&mut self, more: impl IntoIterator<Item = Violation>) {
-        for violation in more {
-            if self.violations.len() < TOLD {
-                self.violations.push(violation);
-            } else {
-                self.untold += 1;
-            }
-        }
+        self.faults.add(&self.path, code, message);
     }
 
     fn below<'v, S: Source<'v>>(&mut self, segment: Segment, node: &'n Node, value: S) -> Option<Tree<S::Leaf>> {
@@ -171,9 +148,9 @@ impl<'n> Reader<'n> {
 
     fn opaque<'v, S: Source<'v>>(&mut self, opaque: &Opaque, value: S) -> Option<Tree<S::Leaf>> {
         let value = value.json();
-        let violations = opaque.check(&value, &self.path);
-        if !violations.is_empty() {
-            self.extend(violations);
+        let faults = opaque.check(&value, &self.path);
+        if !faults.is_empty() {
+            self.faults.extend(faults);
             return None;
         }
         let text = standard_text(&value, self.side == Side::Output);

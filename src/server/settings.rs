@@ -1,10 +1,13 @@
 //! What secant's own fields of a request say: `fd`, how the derivative is to be taken, and `report`. Clients
 //! of the Tesseract protocol send neither.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::endpoint::Settings;
+use crate::exec::Workers;
 use crate::manifest::{AlgorithmName, Eps, OnFailure};
 use crate::schema::Violation;
 use crate::tree::{Path, Segment};
@@ -47,7 +50,7 @@ pub(super) fn take(body: &mut Map<String, Value>, workers: Option<usize>) -> Res
         return Err(faults);
     }
     let fd = fd.unwrap_or_default();
-    let most = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let most = Workers::asked(workers, Duration::ZERO).most;
     let settings = Settings {
         algorithm: fd.algorithm,
         eps: fd.eps,

@@ -613,6 +613,10 @@ fn what_would_not_fit_is_refused() {
     let answer = server.post("/apply", &json!({"inputs": keys})).expect(422);
     assert_eq!(answer.json()["detail"].as_array().unwrap().len(), 100);
     assert!(answer.body.contains("(and 9901 more that are wrong)"), "{}", &answer.body[answer.body.len() - 300..]);
+    let paths: Vec<String> = (0..10_000).map(|k| format!("k{k}")).collect();
+    let answer =
+        server.post("/jacobian", &json!({"inputs": {"x": [1]}, "jac_inputs": paths, "jac_outputs": ["y"]})).expect(422);
+    assert_eq!(answer.json()["detail"].as_array().unwrap().len(), 100);
     let deep = json!({"inputs": {"x": {"shape": vec![1; 100_000], "dtype": "float64", "data": {"encoding": "json", "buffer": 1}}}});
     let answer = server.post("/apply", &deep).expect(422);
     assert!(answer.body.contains("its shape has 100000 dimensions, an array has at most 64"), "{}", answer.body);
